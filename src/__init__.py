@@ -1,0 +1,1 @@
+"""AI Product Photo Detector: tells photographed products from generated ones."""

@@ -1,0 +1,114 @@
+"""Every error this project raises on purpose, each with a stable code that the API and the CLI translate."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+TooLargeCode = Literal["file_too_large", "too_many_pixels", "side_too_long", "too_many_frames"]
+
+
+class DetectorError(Exception):
+    """Base of all errors that are meant for a reader.
+
+    Attributes:
+        code: Machine-readable, never changed once released.
+        message: One English sentence for people; holds no path and no bytes of the input.
+    """
+
+    code: str = "internal_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ImageError(DetectorError):
+    """A photo that cannot be used; the sender can mend it, the service is healthy."""
+
+    code = "image_invalid"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        # `args` must mirror this signature, or the error does not survive pickling between processes.
+        self.args = (code, message)
+        self.code = code
+
+
+class EmptyImage(ImageError):
+    """No bytes at all."""
+
+    code = "empty_file"
+
+    def __init__(self, message: str = "The file is empty.") -> None:
+        super().__init__(type(self).code, message)
+        self.args = (message,)
+
+
+class UnsupportedImage(ImageError):
+    """The bytes are not one of the image formats that are read here, whatever the name says."""
+
+    code = "unsupported_format"
+
+    def __init__(self, message: str = "The file is not a supported image.") -> None:
+        super().__init__(type(self).code, message)
+        self.args = (message,)
+
+
+class CorruptImage(ImageError):
+    """The format is known, but the content is truncated or damaged."""
+
+    code = "corrupt_image"
+
+    def __init__(self, message: str = "The image is truncated or damaged.") -> None:
+        super().__init__(type(self).code, message)
+        self.args = (message,)
+
+
+class ImageTooLarge(ImageError):
+    """A limit on bytes, pixels, sides or frames is exceeded; `code` says which one."""
+
+    def __init__(self, code: TooLargeCode, message: str) -> None:
+        super().__init__(code, message)
+
+
+class ImageTooSmall(ImageError):
+    """Too few pixels to say anything about the photo."""
+
+    code = "image_too_small"
+
+    def __init__(self, message: str = "The image is too small.") -> None:
+        super().__init__(type(self).code, message)
+        self.args = (message,)
+
+
+class ModelError(DetectorError):
+    """A model file or its card is missing, damaged or of another contract."""
+
+    code = "model_invalid"
+
+
+class DataError(DetectorError):
+    """A manifest, split or stored photo contradicts the data's schema."""
+
+    code = "data_invalid"
+
+
+class ConfigError(DetectorError):
+    """A setting or configuration file has a wrong or unknown value."""
+
+    code = "config_invalid"
+
+
+class PolicyError(DetectorError):
+    """A threshold policy was asked for that the model card does not have."""
+
+    code = "unknown_policy"
+
+
+class OverloadedError(DetectorError):
+    """More work is waiting than can be done in time; asking again later helps."""
+
+    code = "overloaded"
