@@ -1,0 +1,86 @@
+# One vocabulary for people, hooks and CI. Each target installs what it needs on its first call.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+CONFIG ?= configs/train_config.yaml
+
+# uv as it is installed; otherwise our own copy in .cache.
+UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
+VENV := .venv
+SERVE_VENV := .venv-serve
+PY := $(VENV)/bin/python
+SERVE_PY := $(SERVE_VENV)/bin/python
+
+.PHONY: help serve test check fmt bench train data validate evaluate readme requirements clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
+
+serve: $(SERVE_VENV)/.ready ## run the service (HOST=127.0.0.1 PORT=8000)
+	exec $(SERVE_PY) -m uvicorn src.inference.api:app --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.ready ## run every test, with the coverage floor
+	$(PY) -m pytest --cov --cov-report=term
+
+check: $(VENV)/.ready ## lint, types and the fast tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy --strict src
+	$(PY) -m pytest -q -m "not slow and not e2e"
+
+fmt: $(VENV)/.ready ## format the code and fix what ruff can fix
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(VENV)/.ready $(SERVE_VENV)/.ready ## measure start-up, memory and latency into reports/bench
+	$(PY) -m bench.serving --python $(SERVE_PY)
+
+data: $(VENV)/.ready ## build data/raw and the splits from data/manifest.csv
+	$(PY) -m src.data.build --raw data/raw
+
+validate: $(VENV)/.ready ## check the data: schema, duplicates, leaks, balance, shortcuts
+	$(PY) -m src.data.validate
+
+train: $(VENV)/.ready ## train (CONFIG=configs/train_config.yaml)
+	$(PY) -m src.training.train --config $(CONFIG)
+
+evaluate: $(VENV)/.ready ## score the released model and write reports/detector
+	$(PY) -m src.evaluation.report
+
+readme: $(VENV)/.ready ## write the table of performance in README.md from the report
+	$(PY) -m src.evaluation.readme
+
+# The pinned, hashed sets. --universal: one file for Linux, macOS and Windows, Python 3.11 and later.
+COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make requirements"
+
+requirements: $(UV) ## pin the requirements anew (UPGRADE=--upgrade for newer versions)
+	$(COMPILE) $(UPGRADE) --all-extras -o requirements-dev.txt
+	$(COMPILE) --constraint requirements-dev.txt --extra train --extra ui -o requirements.txt
+	$(COMPILE) --constraint requirements-dev.txt -o requirements-serve.txt
+
+clean: ## remove environments and caches (data and models stay)
+	rm -rf $(VENV) $(SERVE_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+# An environment is ready when its pinned set is installed; a changed set installs it anew.
+$(VENV)/.ready: requirements-dev.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(PY) requirements-dev.txt
+	$(UV) pip install --quiet --no-deps --python $(PY) --editable .
+	@touch $@
+
+$(SERVE_VENV)/.ready: requirements-serve.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(SERVE_VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(SERVE_PY) requirements-serve.txt
+	$(UV) pip install --quiet --no-deps --python $(SERVE_PY) --editable .
+	@touch $@
+
+.cache/uv/bin/uv:
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip install --quiet "uv>=0.5"
