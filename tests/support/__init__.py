@@ -1,0 +1,1 @@
+"""Procedural fixtures shared by the tests: pictures and models made in memory."""
