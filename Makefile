@@ -61,7 +61,7 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 
 	--no-emit-index-url --no-annotate --custom-compile-command "make requirements"
 
 requirements: $(UV) ## pin the requirements anew (UPGRADE=--upgrade for newer versions)
-	$(COMPILE) $(UPGRADE) --all-extras -o requirements-dev.txt
+	$(COMPILE) $(UPGRADE) --extra heic --extra train --extra ui --extra dev -o requirements-dev.txt
 	$(COMPILE) --constraint requirements-dev.txt --extra train --extra ui -o requirements.txt
 	$(COMPILE) --constraint requirements-dev.txt -o requirements-serve.txt
 
