@@ -1,0 +1,31 @@
+"""Generator names → families of related generators, the unit in which generators are balanced, sliced and held out."""
+
+from __future__ import annotations
+
+CAMERA = "camera"
+
+_PREFIXES: tuple[tuple[str, str], ...] = (
+    ("gpt_image", "openai"),
+    ("dalle", "openai"),
+    ("gemini", "google"),
+    ("google_gemini", "google"),
+    ("imagen", "google"),
+    ("sd", "stable_diffusion"),
+    ("lcm", "stable_diffusion"),
+    ("stable_cascade", "stable_diffusion"),
+    ("flux", "flux"),
+    ("krea", "flux"),
+    ("leonardo", "leonardo"),
+    ("midjourney", "midjourney"),
+    ("ideogram", "ideogram"),
+    ("nova", "nova"),
+    ("zai", "zai"),
+    ("z_image", "zai"),
+)
+
+
+def family_of(generator: str) -> str:
+    """The family of a generator as named in the manifest: `camera` for photos, `other` when it belongs to none."""
+    if generator == CAMERA:
+        return CAMERA
+    return next((family for prefix, family in _PREFIXES if generator.startswith(prefix)), "other")

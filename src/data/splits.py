@@ -1,0 +1,242 @@
+"""Splits: manifest rows come in; train, val, test of known shops and folds over whole shops go out, seeded.
+
+`test` and `val` take a share of the groups of each shop, so they measure known shops. `fold` parts whole shops, so
+that every photo is once scored by a network that never saw its shop (the `unseen` figures).
+"""
+
+import csv
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from src.data.manifest import CAMERA, PhotoRecord, read_manifest
+from src.data.ties import Tie, read_ties, tie_blocks, tie_units
+from src.utils.errors import DataError
+
+SplitName = Literal["train", "val", "test", "heldout"]
+Stratum = tuple[str, str]
+
+COLUMNS = ("photo_id", "split", "fold")
+
+
+class Split(BaseModel):
+    """Where one photo belongs: its split of known shops, and the fold in which its shop is unseen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    photo_id: str
+    split: SplitName
+    fold: Annotated[int, Field(ge=0)]
+
+
+def make_splits(
+    records: Sequence[PhotoRecord],
+    seed: int,
+    test_share: float = 0.12,
+    val_share: float = 0.08,
+    folds: int = 5,
+    held_out_generators: Sequence[str] = (),
+    ties: Iterable[Tie] = (),
+) -> list[Split]:
+    """One `Split` a record, in the order of `records`; the same for any order of them and the same seed.
+
+    A shop of a single group goes to train: in test it would not be a known shop. A photo of a held-out generator
+    takes its whole group along into `heldout`.
+
+    Args:
+        records: Manifest rows.
+        seed: Of every draw.
+        test_share: Wanted share of the photos of shops with two groups or more.
+        val_share: The same for validation.
+        folds: Number of folds over whole sources.
+        held_out_generators: Generators of which nothing may be trained on.
+        ties: Pairs of photo ids (near duplicates) that must stay together.
+
+    Raises:
+        DataError: impossible shares or folds, or a held-out generator that no record has.
+    """
+    if min(test_share, val_share) < 0 or test_share + val_share > 0.5:
+        raise DataError("test_share and val_share must not be negative, and at most 0.5 together")
+    _check_generators(records, held_out_generators)
+    units = tie_units(records, ties)
+    blocks = tie_blocks(records, units)
+    held_out = {units[record.photo_id] for record in records if record.generator in set(held_out_generators)}
+    known = [record for record in records if units[record.photo_id] not in held_out]
+    split_of = _split_units(known, units, random.Random(seed), test_share, val_share)
+    fold_of = _fold_blocks(records, blocks, random.Random(seed + 1), folds)
+    return [
+        Split(
+            photo_id=record.photo_id,
+            split="heldout" if units[record.photo_id] in held_out else split_of[units[record.photo_id]],
+            fold=fold_of[blocks[record.source]],
+        )
+        for record in records
+    ]
+
+
+def _check_generators(records: Sequence[PhotoRecord], held_out: Sequence[str]) -> None:
+    unknown = set(held_out) - {record.generator for record in records}
+    if unknown or CAMERA in held_out:
+        raise DataError(f"cannot hold out {sorted(unknown) or CAMERA}: not a generator of this manifest")
+
+
+def _split_units(
+    records: Sequence[PhotoRecord], units: dict[str, str], rng: random.Random, test_share: float, val_share: float
+) -> dict[str, SplitName]:
+    """Give each shop's share of units to test and val, carrying what rounding left over to the next shop."""
+    sizes = Counter(units[record.photo_id] for record in records)
+    strata = _strata(records, {record.source: record.source for record in records})
+    homes = _homes(records, units)
+    split_of: dict[str, SplitName] = dict.fromkeys(sizes, "train")
+    for stratum in sorted(set(strata.values())):
+        shops = [source for source in sorted(homes) if strata[source] == stratum and len(homes[source]) > 1]
+        rng.shuffle(shops)
+        budget: dict[SplitName, float] = {"test": 0.0, "val": 0.0}
+        for shop in shops:
+            total = sum(sizes[unit] for unit in homes[shop])
+            quota: dict[SplitName, float] = {"test": test_share * total, "val": val_share * total}
+            _split_shop(homes[shop], sizes, rng, budget, quota, split_of)
+    return split_of
+
+
+def _split_shop(
+    shop_units: list[str],
+    sizes: Counter[str],
+    rng: random.Random,
+    budget: dict[SplitName, float],
+    quota: dict[SplitName, float],
+    split_of: dict[str, SplitName],
+) -> None:
+    order = sorted(shop_units)
+    rng.shuffle(order)
+    # The largest unit stays in train: a shop whose bulk is in test would be no known shop.
+    order.remove(max(order, key=lambda unit: sizes[unit]))
+    free = sum(sizes[unit] for unit in shop_units) / 2
+    for name in budget:
+        budget[name] += quota[name]
+    for unit in order:
+        name = max(budget, key=lambda each: budget[each])
+        if sizes[unit] <= free and budget[name] >= sizes[unit] / 2:
+            split_of[unit] = name
+            budget[name] -= sizes[unit]
+            free -= sizes[unit]
+    for name in budget:
+        # What a shop of few large units could not give must not be taken out of the next shop.
+        budget[name] = min(budget[name], max(1.0, quota[name]))
+
+
+def _homes(records: Sequence[PhotoRecord], units: dict[str, str]) -> dict[str, list[str]]:
+    """Source -> its units; a unit of several sources belongs to the one with most of its photos."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        counts[units[record.photo_id]][record.source] += 1
+    homes: dict[str, list[str]] = defaultdict(list)
+    for unit, sources in counts.items():
+        homes[min(sources, key=lambda source: (-sources[source], source))].append(unit)
+    return homes
+
+
+def _strata(records: Sequence[PhotoRecord], blocks: dict[str, str]) -> dict[str, Stratum]:
+    """Block -> its dominant label and style."""
+    counts: dict[str, Counter[Stratum]] = defaultdict(Counter)
+    for record in records:
+        counts[blocks[record.source]][record.label, record.style] += 1
+    return {
+        block: min(strata, key=lambda stratum: (-strata[stratum], stratum)) for block, strata in counts.items()
+    }
+
+
+def _fold_blocks(
+    records: Sequence[PhotoRecord], blocks: dict[str, str], rng: random.Random, folds: int
+) -> dict[str, int]:
+    """Block -> fold. Within a stratum, blocks are dealt in rounds from large to small, one a fold, the largest of
+    a round to the fold with fewest photos: sources are balanced by the rounds, photos by the dealing.
+    """
+    if not 2 <= folds <= len(set(blocks.values())):
+        raise DataError(f"{folds} folds over {len(set(blocks.values()))} independent sources: need 2 or more a fold")
+    sizes = Counter(blocks[record.source] for record in records)
+    strata = _strata(records, blocks)
+    fold_of: dict[str, int] = {}
+    dealt_sources, photos = Counter[int](), Counter[int]()
+    for stratum in sorted(set(strata.values())):
+        members = sorted(block for block, its in strata.items() if its == stratum)
+        rng.shuffle(members)
+        members.sort(key=lambda block: -sizes[block])
+        of_stratum = Counter[int]()
+        for start in range(0, len(members), folds):
+            deal = members[start : start + folds]
+            order = list(range(folds))
+            if len(deal) < folds:
+                order.sort(key=lambda fold: (dealt_sources[fold], of_stratum[fold]))
+                order = order[: len(deal)]
+            order.sort(key=lambda fold: (of_stratum[fold], photos[fold]))
+            for block, fold in zip(deal, order, strict=True):
+                fold_of[block] = fold
+                of_stratum[fold] += sizes[block]
+                photos[fold] += sizes[block]
+                dealt_sources[fold] += 1
+    return fold_of
+
+
+def write_splits(path: Path, splits: Iterable[Split]) -> None:
+    """Write `splits` as CSV (`photo_id,split,fold`), making the folder when it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((split.photo_id, split.split, split.fold) for split in splits)
+
+
+def read_splits(path: Path) -> dict[str, Split]:
+    """Photo id -> its `Split`.
+
+    Raises:
+        DataError: the file is missing, malformed, or lists a photo twice.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            splits = [Split.model_validate(row) for row in csv.DictReader(file)]
+    except FileNotFoundError as error:
+        raise DataError(f"no splits at {path.name}; make them with `python -m src.data.splits`") from error
+    except ValidationError as error:
+        raise DataError(f"{path.name} is no splits file: {error.errors()[0]['msg']}") from error
+    by_id = {split.photo_id: split for split in splits}
+    if len(by_id) != len(splits):
+        raise DataError(f"{path.name}: a photo is listed twice")
+    return by_id
+
+
+def main(
+    manifest: Path = Path("data/manifest.csv"),
+    out: Path = Path("data/processed/splits.csv"),
+    seed: int = 17,
+    test_share: float = 0.12,
+    val_share: float = 0.08,
+    folds: int = 5,
+    held_out_generator: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    ties: Annotated[Path | None, typer.Option(help="CSV of near duplicates that must stay together.")] = None,
+) -> None:
+    """Divide the manifest's photos and write who is where."""
+    splits = make_splits(
+        read_manifest(manifest),
+        seed,
+        test_share,
+        val_share,
+        folds,
+        tuple(held_out_generator or ()),
+        read_ties(ties) if ties else (),
+    )
+    write_splits(out, splits)
+    for name, count in sorted(Counter(split.split for split in splits).items()):
+        typer.echo(f"{name:8} {count:6} photos")
+    for fold, count in sorted(Counter(split.fold for split in splits).items()):
+        typer.echo(f"fold {fold}   {count:6} photos")
+
+
+if __name__ == "__main__":
+    typer.run(main)
