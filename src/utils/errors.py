@@ -37,7 +37,7 @@ class ImageError(DetectorError):
         self.code = code
 
 
-class EmptyImage(ImageError):
+class EmptyImage(ImageError):  # noqa: N818
     """No bytes at all."""
 
     code = "empty_file"
@@ -47,7 +47,7 @@ class EmptyImage(ImageError):
         self.args = (message,)
 
 
-class UnsupportedImage(ImageError):
+class UnsupportedImage(ImageError):  # noqa: N818
     """The bytes are not one of the image formats that are read here, whatever the name says."""
 
     code = "unsupported_format"
@@ -57,7 +57,7 @@ class UnsupportedImage(ImageError):
         self.args = (message,)
 
 
-class CorruptImage(ImageError):
+class CorruptImage(ImageError):  # noqa: N818
     """The format is known, but the content is truncated or damaged."""
 
     code = "corrupt_image"
@@ -67,14 +67,14 @@ class CorruptImage(ImageError):
         self.args = (message,)
 
 
-class ImageTooLarge(ImageError):
+class ImageTooLarge(ImageError):  # noqa: N818
     """A limit on bytes, pixels, sides or frames is exceeded; `code` says which one."""
 
     def __init__(self, code: TooLargeCode, message: str) -> None:
         super().__init__(code, message)
 
 
-class ImageTooSmall(ImageError):
+class ImageTooSmall(ImageError):  # noqa: N818
     """Too few pixels to say anything about the photo."""
 
     code = "image_too_small"
