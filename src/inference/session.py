@@ -1,0 +1,109 @@
+"""A model file in, a warm ONNX Runtime session and its card out; a file of another contract is refused at once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.utils.errors import ModelError
+from src.utils.model_card import METADATA_KEY, ModelCard
+
+INPUT = "image"
+OUTPUTS = ("logit", "embedding", "cam")
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The network's answers for a batch of N views of one size.
+
+    Attributes:
+        logit: float32 [N].
+        embedding: float32 [N, D], the pooled features before the head.
+        cam: float32 [N, h, w], shifted so that the mean over h and w is the logit.
+    """
+
+    logit: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    cam: NDArray[np.float32]
+
+
+class Session:
+    """One loaded network. Calls may come from several threads at once."""
+
+    def __init__(self, runtime: Any, card: ModelCard) -> None:
+        self._runtime = runtime
+        self.card = card
+
+    @classmethod
+    def load(cls, path: Path, threads: int | None = None) -> Session:
+        """Load and check a model file, and run it once for each size of view so that the first photo is not slow.
+
+        Args:
+            path: The ONNX file.
+            threads: Threads of one inference; all cores by default.
+
+        Raises:
+            ModelError: No such file, no ONNX, no valid card, or a graph of another contract.
+        """
+        if not path.is_file():
+            raise ModelError(f"no model file {path.name!r}; train one or set DETECTOR_MODEL_PATH")
+        runtime = _open(path, threads)
+        text = runtime.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if text is None:
+            raise ModelError(f"{path.name!r} carries no model card")
+        session = cls(runtime, ModelCard.from_json(text))
+        session._check_graph()
+        session._warm_up()
+        return session
+
+    def run(self, images: NDArray[np.float32]) -> Raw:
+        """Score views.
+
+        Args:
+            images: float32 [N, 3, H, W], normalised as the card says; N >= 1.
+        """
+        logit, embedding, cam = self._runtime.run(list(OUTPUTS), {INPUT: images})
+        # Whether the exported map holds the head's bias is the exporter's affair; here its mean is the logit.
+        cam = cam + (logit - cam.mean(axis=(1, 2)))[:, None, None]
+        return Raw(logit=logit, embedding=embedding, cam=cam)
+
+    def _check_graph(self) -> None:
+        inputs = [node.name for node in self._runtime.get_inputs()]
+        outputs = {node.name for node in self._runtime.get_outputs()}
+        if inputs != [INPUT] or not outputs.issuperset(OUTPUTS):
+            raise ModelError(f"the graph must map {INPUT!r} to {', '.join(OUTPUTS)}")
+
+    def _warm_up(self) -> None:
+        views = self.card.views
+        for size in sorted({views.global_size, views.crop_size} if views.crops else {views.global_size}):
+            batch = np.zeros((2, 3, size, size), np.float32)
+            try:
+                raw = self.run(batch)
+            except Exception as error:
+                raise ModelError(f"the graph does not run on views of {size} px") from error
+            shapes = (raw.logit.shape == (2,), raw.embedding.ndim == 2, raw.cam.ndim == 3)
+            if not all(shapes) or not np.isfinite(raw.logit).all():
+                raise ModelError("the graph's outputs have the wrong shape or are not finite")
+
+
+def _open(path: Path, threads: int | None) -> Any:
+    # Imported here: the app must be importable, and its liveness answer there, before the runtime is loaded.
+    import onnxruntime  # noqa: PLC0415
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.inter_op_num_threads = 1
+    # The arena keeps the peak of every shape that ever came; a service that must stay small gives memory back.
+    options.enable_cpu_mem_arena = False
+    # Spinning threads take the cores that decode the next photo.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's errors share no base class but this
+        raise ModelError(f"{path.name!r} is not a usable ONNX file") from error
