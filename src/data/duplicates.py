@@ -1,0 +1,61 @@
+"""Perceptual hashes of pictures come in, pairs that show (nearly) the same picture go out.
+
+Difference hash of 16 x 16 bits (N. Krawetz, "Kind of Like That", 2013): survives rescaling and re-encoding.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SIDE = 16
+WORDS = SIDE * SIDE // 64
+MAX_BITS = 10
+
+Hashes = NDArray[np.uint64]
+
+
+class NearPair(NamedTuple):
+    """Two rows of a hash table, `first < second`, and the number of bits in which they differ."""
+
+    first: int
+    second: int
+    bits: int
+
+
+def difference_hash(image: Image.Image) -> Hashes:
+    """256 bits, uint64 [4]: is each cell of a 16 x 17 grey thumbnail brighter than its left neighbour?"""
+    grey = image.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BILINEAR)
+    cells = np.asarray(grey, dtype=np.int16)
+    bits = cells[:, 1:] > cells[:, :-1]
+    return np.packbits(bits.reshape(-1)).view(">u8").astype(np.uint64)
+
+
+def hash_to_hex(value: Hashes) -> str:
+    """64 hex digits."""
+    return "".join(f"{int(word):016x}" for word in value)
+
+
+def hash_from_hex(text: str) -> Hashes:
+    """The inverse of `hash_to_hex`."""
+    return np.array([int(text[at : at + 16], 16) for at in range(0, 16 * WORDS, 16)], dtype=np.uint64)
+
+
+def near_pairs(hashes: Hashes, max_bits: int = MAX_BITS, block: int = 256) -> list[NearPair]:
+    """All pairs at a Hamming distance of at most `max_bits`, in order.
+
+    Args:
+        hashes: uint64 [N, 4].
+        max_bits: Largest distance.
+        block: Rows compared at once with all later ones; bounds the memory to block x N x 4 words.
+    """
+    pairs: list[NearPair] = []
+    for start in range(0, len(hashes), block):
+        rows = hashes[start : start + block]
+        later = hashes[start:]
+        distance = np.bitwise_count(rows[:, None, :] ^ later[None, :, :]).sum(axis=2, dtype=np.int64)
+        for row, column in np.argwhere(distance <= max_bits):
+            if column > row:
+                pairs.append(NearPair(start + int(row), start + int(column), int(distance[row, column])))
+    return pairs
