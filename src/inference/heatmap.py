@@ -1,7 +1,7 @@
 """Class activation maps of a photo's views in, one coarse grid over the upright photo out.
 
-The map is exact, not an approximation: it is the network's own linear head at each place of the last feature map
-(Zhou et al. 2016), so the mean of a view's map is the view's logit.
+The map is exact, not an approximation: it is the network's own linear head at each place of the last feature
+map (Zhou et al. 2016), so the mean of a view's map is the view's logit.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def overlap(start: float, stop: float, cells: int, grid: int = GRID) -> NDArray[
     edges = np.linspace(0.0, 1.0, grid + 1)
     low = np.maximum(edges[:-1, None], own[None, :-1])
     high = np.minimum(edges[1:, None], own[None, 1:])
-    return np.clip(high - low, 0.0, None) * grid
+    covered: NDArray[np.float64] = np.clip(high - low, 0.0, None) * grid
+    return covered
 
 
 def project(cam: NDArray[np.float32], box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -67,8 +68,8 @@ def assemble(
         calibration: The model's own, so that a cell reads like the photo's probability.
 
     Returns:
-        GRID rows of GRID values in 0..1, top left first: the calibrated probability of "AI-generated" that the photo
-        would have if it looked everywhere as it does in this cell. A cell that no view saw holds 0.
+        GRID rows of GRID values in 0..1, top left first: the calibrated probability of "AI-generated" that
+        the photo would have if it looked everywhere as it does in this cell. A cell that no view saw holds 0.
     """
     total = np.zeros((GRID, GRID))
     seen = np.zeros((GRID, GRID))

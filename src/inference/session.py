@@ -1,11 +1,11 @@
-"""A model file in, a warm ONNX Runtime session and its card out; a file of another contract is refused at once."""
+"""A model file in, a warm ONNX Runtime session and its card out; a file of another contract is refused."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,26 @@ from src.utils.model_card import METADATA_KEY, ModelCard
 
 INPUT = "image"
 OUTPUTS = ("logit", "embedding", "cam")
+
+
+class Runtime(Protocol):
+    """What is used of `onnxruntime.InferenceSession`, which ships no types."""
+
+    def run(self, names: list[str], feed: dict[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Run the graph."""
+        ...
+
+    def get_inputs(self) -> list[Any]:
+        """List the inputs; each has a `name`."""
+        ...
+
+    def get_outputs(self) -> list[Any]:
+        """List the outputs; each has a `name`."""
+        ...
+
+    def get_modelmeta(self) -> Any:  # noqa: ANN401
+        """Return the metadata; `custom_metadata_map` is a dict of strings."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +55,13 @@ class Raw:
 class Session:
     """One loaded network. Calls may come from several threads at once."""
 
-    def __init__(self, runtime: Any, card: ModelCard) -> None:
+    def __init__(self, runtime: Runtime, card: ModelCard) -> None:
         self._runtime = runtime
         self.card = card
 
     @classmethod
     def load(cls, path: Path, threads: int | None = None) -> Session:
-        """Load and check a model file, and run it once for each size of view so that the first photo is not slow.
+        """Load and check a model file, and run it at each size of view so that the first photo is not slow.
 
         Args:
             path: The ONNX file.
@@ -91,19 +111,22 @@ class Session:
                 raise ModelError("the graph's outputs have the wrong shape or are not finite")
 
 
-def _open(path: Path, threads: int | None) -> Any:
+def _open(path: Path, threads: int | None) -> Runtime:
     # Imported here: the app must be importable, and its liveness answer there, before the runtime is loaded.
     import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     options.inter_op_num_threads = 1
-    # The arena keeps the peak of every shape that ever came; a service that must stay small gives memory back.
+    # The arena would keep the peak of every shape that ever came; a service must stay small.
     options.enable_cpu_mem_arena = False
     # Spinning threads take the cores that decode the next photo.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        runtime: Runtime = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # the runtime's errors share no base class but this
         raise ModelError(f"{path.name!r} is not a usable ONNX file") from error
+    return runtime

@@ -112,3 +112,24 @@ class OverloadedError(DetectorError):
     """More work is waiting than can be done in time; asking again later helps."""
 
     code = "overloaded"
+
+
+class DeadlineError(DetectorError):
+    """The answer would have come too late, so the work was dropped."""
+
+    code = "deadline_exceeded"
+
+
+class NotReadyError(DetectorError):
+    """The service is up but has no warm model yet, or none that loads."""
+
+    code = "model_not_ready"
+
+
+class RequestError(DetectorError):
+    """A request that is not formed as the API asks, whatever its photo holds."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.args = (code, message)
+        self.code = code

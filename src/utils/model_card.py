@@ -28,7 +28,7 @@ class ViewPlan(_Frozen):
     """Which views of a photo the network sees.
 
     Attributes:
-        max_side: Cap of the photo's long side in pixels before crops are cut; a photo is never enlarged to it.
+        max_side: Cap of the photo's long side in pixels; larger photos are shrunk before views are cut.
         global_size: Side in pixels of the square global view.
         crop_size: Side in pixels of a crop at the photo's own scale.
         crops: Number of crops; 0 leaves the global view alone.

@@ -1,0 +1,267 @@
+"""Photos in, verdicts out: decode → views → ONNX Runtime → calibration → policy, one straight line.
+
+`Detector.from_file(path).detect(photo)` is all that most callers need; a detector may be shared by threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from src.imaging.colour import to_srgb
+from src.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode
+from src.imaging.views import Views, combine_logits, make_views
+from src.inference.detection import Detection, verdict
+from src.inference.heatmap import assemble
+from src.inference.session import Raw, Session
+from src.utils.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, ImageTooSmall
+from src.utils.model_card import ModelCard
+
+__all__ = ["Detection", "Detector", "Photo", "ViewScores"]
+
+Photo = bytes | Path | Image.Image
+
+_VIEWS_PER_RUN = 8
+"""Views in one call of the runtime: more gain no speed on a CPU and cost memory."""
+_PHOTOS_PER_CHUNK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ViewScores:
+    """The network's raw answers for one photo.
+
+    Attributes:
+        global_logit: Logit of the global view.
+        crop_logits: float32 [K].
+        global_cam: float32 [h, w].
+        crop_cams: float32 [K, h, w].
+        embedding: float32 [D], of the global view.
+    """
+
+    global_logit: float
+    crop_logits: NDArray[np.float32]
+    global_cam: NDArray[np.float32]
+    crop_cams: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    views: Views
+    decode_ms: float
+    views_ms: float
+
+
+class Detector:
+    """A loaded model with everything its card says applied around it."""
+
+    def __init__(self, session: Session, limits: ImageLimits = DEFAULT_LIMITS) -> None:
+        self._session = session
+        self._limits = limits
+
+    @classmethod
+    def from_file(
+        cls, path: Path | str, *, threads: int | None = None, limits: ImageLimits | None = None
+    ) -> Detector:
+        """Load a model file and warm it up.
+
+        Args:
+            path: An ONNX file with a model card in its metadata.
+            threads: Threads of one inference; all cores by default.
+            limits: What a photo may ask for.
+
+        Raises:
+            ModelError: The file is missing, damaged, or of another contract.
+        """
+        return cls(Session.load(Path(path), threads), limits or DEFAULT_LIMITS)
+
+    @property
+    def card(self) -> ModelCard:
+        """The contract of the loaded model."""
+        return self._session.card
+
+    def detect(self, photo: Photo, policy: str | None = None) -> Detection:
+        """Judge one photo.
+
+        Args:
+            photo: A file's bytes, its path, or a picture that is decoded already.
+            policy: Name of a policy in the card; the card's default by default.
+
+        Raises:
+            ImageError: The photo cannot be used.
+            PolicyError: The card has no such policy.
+        """
+        result = self.detect_batch([photo], policy)[0]
+        if isinstance(result, ImageError):
+            raise result
+        return result
+
+    def detect_batch(
+        self, photos: Sequence[Photo], policy: str | None = None
+    ) -> list[Detection | ImageError]:
+        """Judge many photos; views of several photos share the runtime's calls.
+
+        Args:
+            photos: As for `detect`, of any mix of sizes.
+            policy: As for `detect`.
+
+        Returns:
+            For each photo, in order, its verdict or the error that says why there is none.
+
+        Raises:
+            PolicyError: The card has no such policy.
+        """
+        self.card.policy(policy)  # an unknown policy is one error, not one for each photo
+        results: list[Detection | ImageError] = []
+        for chunk in _chunks(photos, _PHOTOS_PER_CHUNK):
+            results.extend(self._detect_chunk(chunk, policy))
+        return results
+
+    def score_views(self, views: Sequence[Views]) -> list[ViewScores]:
+        """Run the network on the views of several photos.
+
+        Args:
+            views: As `make_views` cuts them by this model's plan.
+
+        Returns:
+            Raw scores for each photo, in order.
+        """
+        if not views:
+            return []
+        whole = self._run(np.concatenate([item.global_view for item in views]))
+        close = self._run(np.concatenate([item.crops for item in views]))
+        ends = np.cumsum([len(item.crops) for item in views])
+        return [
+            ViewScores(
+                global_logit=float(whole.logit[i]),
+                crop_logits=close.logit[end - len(item.crops) : end],
+                global_cam=whole.cam[i],
+                crop_cams=close.cam[end - len(item.crops) : end],
+                embedding=whole.embedding[i],
+            )
+            for i, (item, end) in enumerate(zip(views, ends.tolist(), strict=True))
+        ]
+
+    def _detect_chunk(self, photos: Sequence[Photo], policy: str | None) -> list[Detection | ImageError]:
+        items = [self._prepare(photo) for photo in photos]
+        usable = [item for item in items if isinstance(item, _Prepared)]
+        start = perf_counter()
+        scores = iter(self.score_views([item.views for item in usable]))
+        share_ms = _since(start) / max(1, len(usable))
+        return [
+            item if isinstance(item, ImageError) else self._conclude(item, next(scores), share_ms, policy)
+            for item in items
+        ]
+
+    def _prepare(self, photo: Photo) -> _Prepared | ImageError:
+        start = perf_counter()
+        try:
+            image = self._open(photo)
+        except ImageError as error:
+            return error
+        decode_ms = _since(start)
+        start = perf_counter()
+        views = make_views(image, self.card.views, self.card.mean, self.card.std)
+        return _Prepared(views, decode_ms, _since(start))
+
+    def _open(self, photo: Photo) -> Image.Image:
+        if isinstance(photo, Image.Image):
+            return _upright(photo, self._limits)
+        data = _read(photo, self._limits.max_bytes) if isinstance(photo, Path) else photo
+        return decode(data, self._limits, draft_side=self.card.views.max_side)
+
+    def _conclude(
+        self, item: _Prepared, scores: ViewScores, inference_ms: float, policy: str | None
+    ) -> Detection:
+        start = perf_counter()
+        name, rule = self.card.policy(policy)
+        crop_logits = [float(logit) for logit in scores.crop_logits]
+        logit = combine_logits(self.card.views, scores.global_logit, crop_logits)
+        probability = self.card.calibration.probability(logit)
+        label, confidence, needs_review = verdict(probability, rule)
+        heatmap = self._heatmap(item.views, scores)
+        scores.embedding.setflags(write=False)
+        total = item.decode_ms + item.views_ms + inference_ms + _since(start)
+        timings = (item.decode_ms, item.views_ms, inference_ms, total)
+        return Detection(
+            label=label,
+            probability=probability,
+            confidence=confidence,
+            needs_review=needs_review,
+            threshold=rule.threshold,
+            policy=name,
+            model_version=self.card.version,
+            logit=logit,
+            global_logit=scores.global_logit,
+            crop_logits=tuple(crop_logits),
+            heatmap=heatmap,
+            timings_ms={
+                stage: round(value, 3)
+                for stage, value in zip(("decode", "views", "inference", "total"), timings, strict=True)
+            },
+            embedding=scores.embedding,
+        )
+
+    def _heatmap(self, views: Views, scores: ViewScores) -> list[list[float]]:
+        """Where a crop lies, the global view and the crop count as they do in the photo's logit."""
+        share = self.card.views.global_weight
+        # A weight of 0 would blank the places that only the global view saw.
+        weights = [max(share, 1e-6)] + [1.0 - share] * len(views.crop_boxes)
+        cams = [scores.global_cam, *scores.crop_cams]
+        return assemble(cams, [views.global_box, *views.crop_boxes], weights, self.card.calibration)
+
+    def _run(self, images: NDArray[np.float32]) -> Raw:
+        """Score N views of one size in calls of bounded size; N may be 0."""
+        if not len(images):
+            return Raw(np.zeros(0, np.float32), np.zeros((0, 0), np.float32), np.zeros((0, 0, 0), np.float32))
+        parts = [
+            self._session.run(images[i : i + _VIEWS_PER_RUN]) for i in range(0, len(images), _VIEWS_PER_RUN)
+        ]
+        return Raw(
+            logit=np.concatenate([part.logit for part in parts]),
+            embedding=np.concatenate([part.embedding for part in parts]),
+            cam=np.concatenate([part.cam for part in parts]),
+        )
+
+
+def _chunks(photos: Sequence[Photo], size: int) -> Iterator[Sequence[Photo]]:
+    for start in range(0, len(photos), size):
+        yield photos[start : start + size]
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    """Read a file whose size is looked at first.
+
+    Raises:
+        ImageError: Missing, a folder, not ours to read (`unreadable_file`), empty, or too large.
+    """
+    try:
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise ImageTooLarge("file_too_large", f"The file is larger than {max_bytes} bytes.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError("unreadable_file", f"The file cannot be read: {error.strerror}.") from error
+    if not data:
+        raise EmptyImage
+    return data
+
+
+def _upright(image: Image.Image, limits: ImageLimits) -> Image.Image:
+    """Bring a picture of the caller's own to what `decode` returns."""
+    if min(image.size) < limits.min_side:
+        raise ImageTooSmall(f"A side is shorter than {limits.min_side} pixels.")
+    try:
+        return to_srgb(ImageOps.exif_transpose(image))
+    except (OSError, ValueError) as error:  # `Image.open` is lazy: damage may show up only now
+        raise CorruptImage from error
+
+
+def _since(start: float) -> float:
+    return (perf_counter() - start) * 1000.0
