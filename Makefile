@@ -17,7 +17,7 @@ SERVE_VENV := .venv-serve
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve test check fmt bench train data validate evaluate readme requirements clean
+.PHONY: help serve test check architecture fmt bench train data validate evaluate readme requirements clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
@@ -33,6 +33,9 @@ check: $(VENV)/.ready ## lint, types and the fast tests
 	$(PY) -m ruff check .
 	$(PY) -m mypy --strict src
 	$(PY) -m pytest -q -m "not slow and not e2e"
+
+architecture: $(VENV)/.ready ## the table of rooms, tracked files, requirements
+	$(PY) -m pytest -q tests/architecture
 
 fmt: $(VENV)/.ready ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
