@@ -1,1 +1,1 @@
-"""The data room: one typed row a photo, where its file lies, which split it is in, and what is wrong with it."""
+"""The data room: one typed row a photo, where its file lies, which split it is in, what is wrong."""

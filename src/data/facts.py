@@ -1,13 +1,13 @@
 """Facts of a file that say nothing of what is in the picture: size, codec, quality, metadata.
 
-A detector that reads these instead of the picture has found a shortcut; validation measures how much they give away
-in the data, evaluation whether the network follows them.
+A detector that reads these instead of the picture has found a shortcut; validation measures how much they
+give away in the data, evaluation whether the network follows them.
 """
 
 import hashlib
 import math
 from io import BytesIO
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image, JpegImagePlugin
@@ -106,7 +106,9 @@ def _facts(name: str, image: Image.Image, size: int) -> FileFacts:
         bytes_per_pixel=size / (image.width * image.height),
         quality=estimate_quality(tables[0]) if tables else None,
         quant_hash=_table_hash(tables) if tables else "",
-        quant_mean=float(np.mean([value for table in tables.values() for value in table])) if tables else None,
+        quant_mean=float(np.mean([value for table in tables.values() for value in table]))
+        if tables
+        else None,
         progressive=bool(image.info.get("progressive")),
         subsampling=_subsampling(image) if tables else "",
         has_exif=bool(image.info.get("exif")),
@@ -117,9 +119,9 @@ def _facts(name: str, image: Image.Image, size: int) -> FileFacts:
 def estimate_quality(luminance: list[int]) -> int:
     """IJG quality (1 to 100) whose scaling of the standard luminance table comes nearest to this one.
 
-    libjpeg scales the table of ITU-T T.81 Annex K by 5000/q percent below quality 50 and by 200 - 2q above; the sum
-    of the 64 entries is inverted here, which is exact but for rounding for libjpeg's files and a fair equivalent for
-    cameras with tables of their own.
+    libjpeg scales the table of ITU-T T.81 Annex K by 5000/q percent below quality 50 and by 200 - 2q above.
+    The sum of the 64 entries is inverted here: exact for libjpeg's files of quality 20 to 99, and a fair
+    equivalent for cameras with tables of their own.
     """
     percent = 100 * sum(luminance) / _STANDARD_LUMINANCE_SUM
     quality = (200 - percent) / 2 if percent <= 100 else 5000 / percent
@@ -131,7 +133,7 @@ def _table_hash(tables: dict[int, list[int]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _subsampling(image: Any) -> Subsampling:
+def _subsampling(image: Image.Image) -> Subsampling:
     # A multi-picture file opens as its own class; only its layers are asked for.
     if len(getattr(image, "layer", ())) != 3:
         return ""

@@ -1,7 +1,7 @@
 """The manifest: a CSV of facts and addresses comes in, one frozen `PhotoRecord` a photo goes out.
 
-Every other data job (fetch, splits, validation, training, evaluation) starts from these rows, so a wrong cell is
-refused here, once, with its line number.
+Every other data job (fetch, splits, validation, training, evaluation) starts from these rows, so a wrong cell
+is refused here, once, with its line number.
 """
 
 import csv
@@ -25,7 +25,7 @@ _Side = Annotated[int, Field(gt=0)]
 
 
 class PhotoRecord(BaseModel):
-    """One photo: what it shows, who made it, where the untouched original is, and both of its sizes in pixels."""
+    """One photo: what it shows, who made it, where the untouched original is, and its sizes in pixels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -110,7 +110,9 @@ def write_manifest(path: Path, records: Iterable[PhotoRecord]) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for record in records:
-            writer.writerow({key: "" if value is None else value for key, value in record.model_dump().items()})
+            writer.writerow(
+                {key: "" if value is None else value for key, value in record.model_dump().items()}
+            )
 
 
 def manifest_hash(records: Sequence[PhotoRecord]) -> str:

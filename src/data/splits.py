@@ -1,7 +1,7 @@
 """Splits: manifest rows come in; train, val, test of known shops and folds over whole shops go out, seeded.
 
-`test` and `val` take a share of the groups of each shop, so they measure known shops. `fold` parts whole shops, so
-that every photo is once scored by a network that never saw its shop (the `unseen` figures).
+`test` and `val` take a share of the groups of each shop, so they measure known shops. `fold` parts whole
+shops, so that every photo is once scored by a network that never saw its shop (the `unseen` figures).
 """
 
 import csv
@@ -20,6 +20,9 @@ from src.utils.errors import DataError
 
 SplitName = Literal["train", "val", "test", "heldout"]
 Stratum = tuple[str, str]
+Shares = dict[SplitName, float]
+
+SEED = 17
 
 COLUMNS = ("photo_id", "split", "fold")
 
@@ -36,7 +39,8 @@ class Split(BaseModel):
 
 def make_splits(
     records: Sequence[PhotoRecord],
-    seed: int,
+    seed: int = SEED,
+    *,
     test_share: float = 0.12,
     val_share: float = 0.08,
     folds: int = 5,
@@ -45,8 +49,8 @@ def make_splits(
 ) -> list[Split]:
     """One `Split` a record, in the order of `records`; the same for any order of them and the same seed.
 
-    A shop of a single group goes to train: in test it would not be a known shop. A photo of a held-out generator
-    takes its whole group along into `heldout`.
+    A shop of a single group goes to train: in test it would not be a known shop. A photo of a held-out
+    generator takes its whole group along into `heldout`.
 
     Args:
         records: Manifest rows.
@@ -67,8 +71,9 @@ def make_splits(
     blocks = tie_blocks(records, units)
     held_out = {units[record.photo_id] for record in records if record.generator in set(held_out_generators)}
     known = [record for record in records if units[record.photo_id] not in held_out]
-    split_of = _split_units(known, units, random.Random(seed), test_share, val_share)
-    fold_of = _fold_blocks(records, blocks, random.Random(seed + 1), folds)
+    shares: Shares = {"test": test_share, "val": val_share}
+    split_of = _split_units(known, units, _draws(seed), shares)
+    fold_of = _fold_blocks(records, blocks, _draws(seed + 1), folds)
     return [
         Split(
             photo_id=record.photo_id,
@@ -79,6 +84,10 @@ def make_splits(
     ]
 
 
+def _draws(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - wants to be repeated, not to be secret
+
+
 def _check_generators(records: Sequence[PhotoRecord], held_out: Sequence[str]) -> None:
     unknown = set(held_out) - {record.generator for record in records}
     if unknown or CAMERA in held_out:
@@ -86,7 +95,10 @@ def _check_generators(records: Sequence[PhotoRecord], held_out: Sequence[str]) -
 
 
 def _split_units(
-    records: Sequence[PhotoRecord], units: dict[str, str], rng: random.Random, test_share: float, val_share: float
+    records: Sequence[PhotoRecord],
+    units: dict[str, str],
+    rng: random.Random,
+    shares: Shares,
 ) -> dict[str, SplitName]:
     """Give each shop's share of units to test and val, carrying what rounding left over to the next shop."""
     sizes = Counter(units[record.photo_id] for record in records)
@@ -96,38 +108,32 @@ def _split_units(
     for stratum in sorted(set(strata.values())):
         shops = [source for source in sorted(homes) if strata[source] == stratum and len(homes[source]) > 1]
         rng.shuffle(shops)
-        budget: dict[SplitName, float] = {"test": 0.0, "val": 0.0}
+        budget: Shares = dict.fromkeys(shares, 0.0)
         for shop in shops:
-            total = sum(sizes[unit] for unit in homes[shop])
-            quota: dict[SplitName, float] = {"test": test_share * total, "val": val_share * total}
-            _split_shop(homes[shop], sizes, rng, budget, quota, split_of)
+            order = sorted(homes[shop])
+            rng.shuffle(order)
+            total = sum(sizes[unit] for unit in order)
+            quota = {name: share * total for name, share in shares.items()}
+            budget = {name: left + quota[name] for name, left in budget.items()}
+            split_of |= _spend(order, sizes, budget)
+            # What a shop of few large units could not give must not be taken out of the next shop.
+            budget = {name: min(left, max(1.0, quota[name])) for name, left in budget.items()}
     return split_of
 
 
-def _split_shop(
-    shop_units: list[str],
-    sizes: Counter[str],
-    rng: random.Random,
-    budget: dict[SplitName, float],
-    quota: dict[SplitName, float],
-    split_of: dict[str, SplitName],
-) -> None:
-    order = sorted(shop_units)
-    rng.shuffle(order)
-    # The largest unit stays in train: a shop whose bulk is in test would be no known shop.
-    order.remove(max(order, key=lambda unit: sizes[unit]))
-    free = sum(sizes[unit] for unit in shop_units) / 2
-    for name in budget:
-        budget[name] += quota[name]
+def _spend(order: list[str], sizes: Counter[str], budget: Shares) -> dict[str, SplitName]:
+    """Take units of one shop out of train, in `order`, as far as `budget` (photos, reduced here) goes."""
+    # The largest unit stays in train, and half of the photos: else this would be no known shop.
+    largest = max(order, key=lambda unit: sizes[unit])
+    free = sum(sizes[unit] for unit in order) / 2
+    taken: dict[str, SplitName] = {}
     for unit in order:
         name = max(budget, key=lambda each: budget[each])
-        if sizes[unit] <= free and budget[name] >= sizes[unit] / 2:
-            split_of[unit] = name
+        if unit != largest and sizes[unit] <= free and budget[name] >= sizes[unit] / 2:
+            taken[unit] = name
             budget[name] -= sizes[unit]
             free -= sizes[unit]
-    for name in budget:
-        # What a shop of few large units could not give must not be taken out of the next shop.
-        budget[name] = min(budget[name], max(1.0, quota[name]))
+    return taken
 
 
 def _homes(records: Sequence[PhotoRecord], units: dict[str, str]) -> dict[str, list[str]]:
@@ -147,18 +153,21 @@ def _strata(records: Sequence[PhotoRecord], blocks: dict[str, str]) -> dict[str,
     for record in records:
         counts[blocks[record.source]][record.label, record.style] += 1
     return {
-        block: min(strata, key=lambda stratum: (-strata[stratum], stratum)) for block, strata in counts.items()
+        block: min(strata, key=lambda stratum: (-strata[stratum], stratum))
+        for block, strata in counts.items()
     }
 
 
 def _fold_blocks(
     records: Sequence[PhotoRecord], blocks: dict[str, str], rng: random.Random, folds: int
 ) -> dict[str, int]:
-    """Block -> fold. Within a stratum, blocks are dealt in rounds from large to small, one a fold, the largest of
-    a round to the fold with fewest photos: sources are balanced by the rounds, photos by the dealing.
+    """Block -> fold.
+
+    Within a stratum, blocks are dealt in rounds from large to small, one a fold, the largest of a round to
+    the fold with fewest photos: sources are balanced by the rounds, photos by the dealing.
     """
     if not 2 <= folds <= len(set(blocks.values())):
-        raise DataError(f"{folds} folds over {len(set(blocks.values()))} independent sources: need 2 or more a fold")
+        raise DataError(f"cannot deal {len(set(blocks.values()))} independent sources to {folds} folds")
     sizes = Counter(blocks[record.source] for record in records)
     strata = _strata(records, blocks)
     fold_of: dict[str, int] = {}
@@ -212,24 +221,25 @@ def read_splits(path: Path) -> dict[str, Split]:
 
 
 def main(
+    *,
     manifest: Path = Path("data/manifest.csv"),
     out: Path = Path("data/processed/splits.csv"),
-    seed: int = 17,
+    seed: int = SEED,
     test_share: float = 0.12,
     val_share: float = 0.08,
     folds: int = 5,
     held_out_generator: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
-    ties: Annotated[Path | None, typer.Option(help="CSV of near duplicates that must stay together.")] = None,
+    ties: Annotated[Path, typer.Option(help="Near duplicates that stay together.")] = Path("data/ties.csv"),
 ) -> None:
     """Divide the manifest's photos and write who is where."""
     splits = make_splits(
         read_manifest(manifest),
         seed,
-        test_share,
-        val_share,
-        folds,
-        tuple(held_out_generator or ()),
-        read_ties(ties) if ties else (),
+        test_share=test_share,
+        val_share=val_share,
+        folds=folds,
+        held_out_generators=tuple(held_out_generator or ()),
+        ties=read_ties(ties) if ties.exists() else (),
     )
     write_splits(out, splits)
     for name, count in sorted(Counter(split.split for split in splits).items()):

@@ -1,5 +1,6 @@
-"""Ties: pairs of photos that show the same picture come in, units (groups) and blocks (sources) that may not be
-parted go out. Splits divide units, folds divide blocks, so a near duplicate can never sit on both sides.
+"""Pairs of photos that show the same picture come in; units and blocks that may not be parted go out.
+
+Splits divide units (groups), folds divide blocks (sources), so a near duplicate can never sit on both sides.
 """
 
 import csv

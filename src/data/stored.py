@@ -1,0 +1,64 @@
+"""An original comes in, its stored form goes out: upright, on white, at most 512 px, JPEG quality 85.
+
+Both labels go through exactly this, so that codec and size of publication are not the verdict.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from src.data.layout import original_path, stored_path
+from src.data.manifest import PhotoRecord
+from src.imaging.decode import ImageLimits, decode
+
+LONG_SIDE = 512
+QUALITY = 85
+
+_JPEG2000_MAGIC = b"\x00\x00\x00\x0cjP  "
+
+# Originals are known by their sha256: the limits that guard a service would only lose photos here.
+TRUSTED = ImageLimits(
+    max_bytes=512 * 2**20, max_pixels=178_956_970, max_side=65_535, min_side=1, max_frames=100_000
+)
+
+
+def stored_form(data: bytes) -> bytes:
+    """The stored form of an original's bytes.
+
+    Raises:
+        ImageError: the bytes cannot be decoded.
+    """
+    image = _decode(data)
+    scale = LONG_SIDE / max(image.size)
+    if scale < 1:
+        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _decode(data: bytes) -> Image.Image:
+    # One shop publishes JPEG 2000, which the service does not accept and a catalogue may still hold.
+    if data.startswith(_JPEG2000_MAGIC):
+        with Image.open(BytesIO(data), formats=["JPEG2000"]) as image:
+            return image.convert("RGB")
+    return decode(data, TRUSTED)
+
+
+def derive_stored(record: PhotoRecord, raw_dir: Path) -> bool:
+    """Write the stored form from the original, when that is there and this is not; True if written.
+
+    Raises:
+        ImageError: the original cannot be decoded.
+    """
+    original, stored = original_path(record, raw_dir), stored_path(record, raw_dir)
+    if stored.is_file() or not original.is_file():
+        return False
+    data = stored_form(original.read_bytes())
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    part = stored.with_name(stored.name + ".part")
+    part.write_bytes(data)
+    part.replace(stored)
+    return True
