@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 
-from PIL import Image, ImageOps, features
+from PIL import Image, features
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.imaging.colour import to_srgb
+from src.imaging.structure import survey
 from src.utils.errors import CorruptImage, EmptyImage, ImageTooLarge, ImageTooSmall, UnsupportedImage
 
 # Pillow itself refuses twice its own warning level; a limit above that could never be reached.
@@ -53,6 +54,19 @@ _PILLOW_ERRORS = (
     struct.error,
     zlib.error,
 )
+
+
+# EXIF orientation (tag 274) and what sets such a picture upright; 1 is upright already.
+_ORIENTATION = 274
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class ImageLimits(BaseModel):
@@ -140,15 +154,15 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, draft_side: int | 
     name = sniff_format(data)
     if name is None or name not in SUPPORTED_FORMATS:
         raise UnsupportedImage
+    frames = survey(data, name, limits.max_frames)
     _silence_pillow()
     with _typed_errors(limits):
         image: Image.Image = Image.open(BytesIO(data), formats=[name])
-        _check_limits(image, limits)
+        _check_limits(image, frames, limits)
         if draft_side is not None:
             _draft(image, draft_side)
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        return to_srgb(image)
+        return to_srgb(_upright(image))
 
 
 def _silence_pillow() -> None:
@@ -174,7 +188,7 @@ def _too_many_pixels(limits: ImageLimits) -> ImageTooLarge:
     return ImageTooLarge("too_many_pixels", f"The image has more than {limits.max_pixels} pixels.")
 
 
-def _check_limits(image: Image.Image, limits: ImageLimits) -> None:
+def _check_limits(image: Image.Image, surveyed_frames: int, limits: ImageLimits) -> None:
     width, height = image.size
     if max(width, height) > limits.max_side:
         raise ImageTooLarge("side_too_long", f"A side is longer than {limits.max_side} pixels.")
@@ -182,7 +196,9 @@ def _check_limits(image: Image.Image, limits: ImageLimits) -> None:
         raise _too_many_pixels(limits)
     if min(width, height) < limits.min_side:
         raise ImageTooSmall(f"A side is shorter than {limits.min_side} pixels.")
-    if getattr(image, "n_frames", 1) > limits.max_frames:
+    # Asking Pillow for the frames of a GIF or TIFF would read the whole file, without any bound.
+    frames = surveyed_frames if image.format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
+    if frames > limits.max_frames:
         raise ImageTooLarge("too_many_frames", f"The file has more than {limits.max_frames} frames.")
 
 
@@ -193,3 +209,19 @@ def _draft(image: Image.Image, draft_side: int) -> None:
         if max(width, height) // scale >= 2 * draft_side:
             image.draft(None, (max(1, width // scale), max(1, height // scale)))
             return
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turns a loaded picture as its EXIF orientation says; TIFFs have been turned by Pillow's `load`.
+
+    `ImageOps.exif_transpose` would not do: it fails on photos whose other EXIF entries are damaged.
+    """
+    if image.format == "TIFF":
+        return image
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except _PILLOW_ERRORS:
+        # Damaged metadata does not make the pixels worse; browsers show such a photo as it is stored.
+        return image
+    turn = _UPRIGHT.get(orientation)
+    return image if turn is None else image.transpose(turn)

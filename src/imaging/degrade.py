@@ -108,7 +108,7 @@ def screenshot(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _page_with(image: Image.Image, rng: np.random.Generator) -> tuple[Image.Image, tuple[int, int, int, int]]:
-    """Draws a page of the picture's size with the picture on it, made smaller; returns page and picture box."""
+    """Draws a page of the picture's size with the picture on it, made smaller; returns page and box."""
     width, height = image.size
     scale = rng.uniform(0.55, 0.97)
     filter_ = (Resampling.BILINEAR, Resampling.BICUBIC, Resampling.LANCZOS)[int(rng.integers(3))]
