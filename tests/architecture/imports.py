@@ -1,4 +1,4 @@
-"""Reads the imports of every module under a source tree (by ast, nothing is run) and checks them against rules."""
+"""Reads the imports of every module under a source tree (by ast, nothing is run) and checks them by rules."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ def modules_of(tree: Path) -> dict[str, Path]:
 
 
 def imports_of(tree: Path) -> list[Import]:
-    """All imports in the tree, inside functions too; `from src.a import b` means `src.a.b` if that is a module."""
+    """All imports, inside functions too; `from src.a import b` means `src.a.b` if that is a module."""
     modules = modules_of(tree)
     return [found for name, path in modules.items() for found in _imports_in(name, path, modules)]
 

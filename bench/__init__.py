@@ -1,0 +1,1 @@
+"""Benchmarks of the service; `make bench` runs them and writes reports under reports/bench."""
