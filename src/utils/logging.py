@@ -1,4 +1,4 @@
-"""Logs as events with fields: structlog, and the standard library's records (uvicorn) through the same renderer."""
+"""Logs as events with fields: structlog, and the standard library's records (uvicorn) rendered alike."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def configure_logging(level: str = "info", *, json: bool = True) -> None:
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )

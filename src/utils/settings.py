@@ -1,4 +1,4 @@
-"""Every setting of the service and the CLI, read once from `DETECTOR_*` variables and passed on as one object."""
+"""Every setting of service and CLI, read once from `DETECTOR_*` variables and passed on as one object."""
 
 from __future__ import annotations
 

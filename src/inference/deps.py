@@ -1,0 +1,18 @@
+"""What routes ask for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from src.inference.service import Service
+
+
+def get_service(request: Request) -> Service:
+    """Return the service of the app that answers this request."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]

@@ -1,0 +1,136 @@
+"""Every error becomes `application/problem+json` (RFC 9457) here, and nowhere else is a status chosen.
+
+Each problem has a stable `code` for machines, and the request's id.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from src.inference.request_id import HEADER, request_id_of
+from src.utils.errors import DetectorError, ImageError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 1
+
+STATUS = {
+    "malformed_body": 400,
+    "client_disconnected": 400,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "upload_timeout": 408,
+    "file_too_large": 413,
+    "not_multipart": 415,
+    "unsupported_format": 415,
+    "missing_file": 422,
+    "invalid_request": 422,
+    "empty_file": 422,
+    "corrupt_image": 422,
+    "image_too_small": 422,
+    "too_many_pixels": 422,
+    "side_too_long": 422,
+    "too_many_frames": 422,
+    "unknown_policy": 422,
+    "overloaded": 429,
+    "internal_error": 500,
+    "model_not_ready": 503,
+    "deadline_exceeded": 504,
+}
+"""HTTP status of each code. A photo's fault that is not listed is 422, any other error 500."""
+
+_CLOSES = {"file_too_large", "upload_timeout", "malformed_body"}
+"""Told before the body was read to its end: what is still on its way must not pass for the next request."""
+
+_log = structlog.get_logger()
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 shapes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str = Field(description="URI of the kind of problem, made of its code.")
+    title: str = Field(description="The HTTP status in words.")
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="Stable, for machines.")
+    detail: str = Field(description="One sentence for people.")
+    request_id: str = Field(description="Quote it when you report the problem.")
+
+
+def problem_example(code: str, detail: str) -> dict[str, Any]:
+    """Build the example of one code for the API's description."""
+    return _problem(code, detail, "5f0c1d2e3a4b4c5d8e9f0a1b2c3d4e5f").model_dump()
+
+
+def problem_response(
+    request: Request, code: str, detail: str, headers: dict[str, str] | None = None
+) -> Response:
+    """Build the reply to a request that failed."""
+    request_id = request_id_of(request.scope)
+    problem = _problem(code, detail, request_id)
+    all_headers = {HEADER: request_id, **(headers or {})}
+    if problem.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        all_headers["Retry-After"] = str(RETRY_AFTER_S)
+    if code in _CLOSES:
+        all_headers["Connection"] = "close"
+    return Response(problem.model_dump_json(), problem.status, all_headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Register the translation of every kind of error."""
+    app.add_exception_handler(DetectorError, _on_detector_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _problem(code: str, detail: str, request_id: str) -> Problem:
+    status = STATUS.get(code, 500)
+    return Problem(
+        type=f"urn:detector:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+        request_id=request_id,
+    )
+
+
+async def _on_detector_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, DetectorError):  # the signature of handlers is wider than their registration
+        raise error
+    code = error.code
+    if code not in STATUS:
+        code = "corrupt_image" if isinstance(error, ImageError) else "internal_error"
+    if code == "internal_error":
+        _log.error("unexpected_error", code=error.code, exc_info=error)
+        return problem_response(request, code, "something went wrong on our side")
+    return problem_response(request, code, error.message)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return problem_response(request, "invalid_request", f"{where}: {first['msg']}")
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal_error")
+    return problem_response(request, code, str(error.detail), dict(error.headers or {}))
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    _log.error("unexpected_error", code="internal_error", exc_info=error)
+    return problem_response(request, "internal_error", "something went wrong on our side")

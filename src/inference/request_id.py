@@ -1,0 +1,65 @@
+"""Gives every request an id that its reply, errors and log lines carry, and writes its access line."""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HEADER = "X-Request-ID"
+_SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_QUIET = {"/livez", "/readyz", "/health"}
+
+_log = structlog.get_logger()
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id of a request that passed the middleware."""
+    state: dict[str, str] = scope.get("state", {})
+    return state.get("request_id", "")
+
+
+class RequestIdMiddleware:
+    """Plain ASGI, so that bodies stream through it untouched.
+
+    A client's own id is kept when it is sane: a longer one, or one with odd characters, would let a client write
+    into our logs.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        offered = Headers(scope=scope).get(HEADER, "")
+        request_id = offered if _SANE.fullmatch(offered) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        start, status = perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                level = "debug" if scope["path"] in _QUIET else "info"
+                getattr(_log, level)(
+                    "request",
+                    method=scope["method"],
+                    # The route's pattern: a path that matches none is the client's own text.
+                    route=getattr(scope.get("route"), "path", None),
+                    status=status,
+                    duration_ms=round((perf_counter() - start) * 1000, 2),
+                )
