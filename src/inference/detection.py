@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
-from src.utils.model_card import Policy
+from src.utils.model_card import Fraction, Label, Policy
 
-Label = Literal["real", "ai_generated"]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 # Numbers of the model's own need no validation, and an array has no JSON schema.
 Vector = Annotated[NDArray[np.float32], SkipValidation, SkipJsonSchema()]
 

@@ -26,8 +26,8 @@ def request_id_of(scope: Scope) -> str:
 class RequestIdMiddleware:
     """Plain ASGI, so that bodies stream through it untouched.
 
-    A client's own id is kept when it is sane: a longer one, or one with odd characters, would let a client write
-    into our logs.
+    A client's own id is kept when it is sane: a longer one, or odd characters, would let a client write into
+    our logs.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from src.inference.detection import Detection, Fraction, Label
 from src.inference.problem import MEDIA_TYPE, STATUS, Problem, problem_example
 from src.inference.service import State
+from src.utils.model_card import Fraction, Label
+
+if TYPE_CHECKING:
+    from src.inference.detection import Detection
 
 EXAMPLE: dict[str, Any] = {
     "label": "ai_generated",
@@ -31,8 +34,8 @@ class Evidence(_Reply):
     """Why the verdict is what it is."""
 
     heatmap: list[list[float]] = Field(
-        description="8 rows of 8 cells over the upright photo, top left first: the probability of AI-generated "
-        "that the photo would have if it looked everywhere as it does there; 0 where no view looked."
+        description="8 rows of 8 cells over the upright photo, top left first: the probability of "
+        "AI-generated that the photo would have if it looked everywhere as it does there; 0 where none lay."
     )
 
 

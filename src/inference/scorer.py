@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from src.inference.detection import Detection
 from src.utils.errors import DeadlineError, OverloadedError
 from src.utils.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from src.inference.detection import Detection
 
 
 class Judge(Protocol):

@@ -9,8 +9,6 @@ from typing import Literal
 
 import structlog
 
-from src.imaging.decode import ImageLimits
-from src.inference.detector import Detector
 from src.inference.scorer import Judge, Scorer
 from src.utils.errors import DetectorError, NotReadyError
 from src.utils.settings import Settings
@@ -21,12 +19,16 @@ Loader = Callable[[Settings], Judge]
 _log = structlog.get_logger()
 
 
-def load_detector(settings: Settings) -> Detector:
+def load_detector(settings: Settings) -> Judge:
     """Load the model that the settings name, with their limits.
 
     Raises:
         ModelError: The file is missing, damaged, or of another contract.
     """
+    # NumPy, Pillow and the runtime load here, beside the event loop, so that liveness answers at once.
+    from src.imaging.decode import ImageLimits  # noqa: PLC0415
+    from src.inference.detector import Detector  # noqa: PLC0415
+
     limits = ImageLimits(
         max_bytes=settings.max_bytes,
         max_pixels=settings.max_pixels,

@@ -5,17 +5,21 @@ The card travels inside the ONNX file's metadata, so that weights and preprocess
 
 from __future__ import annotations
 
-from typing import Annotated, Self, overload
+import math
+from typing import TYPE_CHECKING, Annotated, Literal, Self, overload
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from src.utils.errors import ModelError, PolicyError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 METADATA_KEY = "detector_card"
 """Key of the card's JSON in the ONNX file's `metadata_props`."""
 
+Label = Literal["real", "ai_generated"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Triple = tuple[float, float, float]
 
@@ -61,10 +65,15 @@ class Calibration(_Frozen):
         Returns:
             A float for a float, a float64 array of the same shape for an array.
         """
-        score = np.asarray(logit, dtype=np.float64) / self.temperature + self.bias
         # 0.5 * (1 + tanh(x / 2)) is the sigmoid without overflow at either end.
-        probability = 0.5 * (1.0 + np.tanh(0.5 * score))
-        return probability if isinstance(logit, np.ndarray) else float(probability)
+        if isinstance(logit, float | int):
+            return 0.5 * (1.0 + math.tanh(0.5 * (logit / self.temperature + self.bias)))
+        # Only those who have arrays pay for the import: the service must be importable fast.
+        import numpy as np  # noqa: PLC0415
+
+        score = np.asarray(logit, np.float64) / self.temperature + self.bias
+        probability: NDArray[np.float64] = 0.5 * (1.0 + np.tanh(0.5 * score))
+        return probability
 
 
 class Policy(_Frozen):
