@@ -1,4 +1,4 @@
-"""Procedural stand-ins for photos: the same seed gives the same picture; nothing of the data set is stored here."""
+"""Procedural stand-ins for photos: one seed, one picture; no photo of the data set is stored in the tests."""
 
 from __future__ import annotations
 
