@@ -1,0 +1,24 @@
+# The service alone: slim, torch-free, without root. Build from the repository's root:
+#   docker build -f docker/serve.Dockerfile -t product-photo-detector .
+#   docker run --rm --read-only --tmpfs /tmp -p 8000:8000 product-photo-detector
+
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/venv
+COPY requirements-serve.txt /tmp/
+RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/requirements-serve.txt \
+    && /opt/venv/bin/pip uninstall --yes pip setuptools
+
+FROM python:3.11-slim-bookworm
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin detector
+WORKDIR /app
+COPY --from=build /opt/venv /opt/venv
+COPY src ./src
+COPY models/detector.onnx ./models/detector.onnx
+USER 10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
+CMD ["uvicorn", "src.inference.api:app", "--host", "0.0.0.0", "--port", "8000"]
