@@ -22,6 +22,7 @@ from src.inference.heatmap import assemble
 from src.inference.session import Raw, Session
 from src.utils.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, ImageTooSmall
 from src.utils.model_card import ModelCard
+from src.utils.settings import Settings
 
 __all__ = ["Detection", "Detector", "Photo", "ViewScores"]
 
@@ -80,6 +81,22 @@ class Detector:
             ModelError: The file is missing, damaged, or of another contract.
         """
         return cls(Session.load(Path(path), threads), limits or DEFAULT_LIMITS)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Detector:
+        """Load the model that the settings name, with their limits.
+
+        Raises:
+            ModelError: As for `from_file`.
+        """
+        limits = ImageLimits(
+            max_bytes=settings.max_bytes,
+            max_pixels=settings.max_pixels,
+            max_side=settings.max_side,
+            min_side=settings.min_side,
+            max_frames=settings.max_frames,
+        )
+        return cls.from_file(settings.model_path, threads=settings.intra_op_threads, limits=limits)
 
     @property
     def card(self) -> ModelCard:

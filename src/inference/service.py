@@ -26,17 +26,9 @@ def load_detector(settings: Settings) -> Judge:
         ModelError: The file is missing, damaged, or of another contract.
     """
     # NumPy, Pillow and the runtime load here, beside the event loop, so that liveness answers at once.
-    from src.imaging.decode import ImageLimits  # noqa: PLC0415
     from src.inference.detector import Detector  # noqa: PLC0415
 
-    limits = ImageLimits(
-        max_bytes=settings.max_bytes,
-        max_pixels=settings.max_pixels,
-        max_side=settings.max_side,
-        min_side=settings.min_side,
-        max_frames=settings.max_frames,
-    )
-    return Detector.from_file(settings.model_path, threads=settings.intra_op_threads, limits=limits)
+    return Detector.from_settings(settings)
 
 
 class Service:
