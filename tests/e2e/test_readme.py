@@ -81,7 +81,7 @@ def test_the_command_line_agrees_with_the_service(service, tmp_path):
         capture_output=True,
         text=True,
         timeout=120,
-        check=False,  # its exit code tells the verdict apart from errors, not success from failure
+        check=True,
     )
     served = post(service.url, photo.read_bytes()).json()
     printed = json.loads(done.stdout)
