@@ -10,8 +10,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 CONFIG ?= configs/train_config.yaml
 
-# uv as it is installed; otherwise our own copy in .cache.
-UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
+# uv as it is installed, if it runs (a version manager's shim may not); otherwise our own copy in .cache.
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .cache/uv/bin/uv)
 VENV := .venv
 SERVE_VENV := .venv-serve
 PY := $(VENV)/bin/python
