@@ -162,7 +162,12 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, draft_side: int | 
         if draft_side is not None:
             _draft(image, draft_side)
         image.load()
-        return to_srgb(_upright(image))
+        image = _upright(image)
+    try:
+        return to_srgb(image)
+    except (OSError, ValueError) as error:
+        # A damaged palette or an impossible mode; anything else would be a mistake of ours and must be seen.
+        raise CorruptImage from error
 
 
 def _silence_pillow() -> None:

@@ -131,7 +131,7 @@ def _survey_tiff(data: bytes, max_frames: int) -> int:
                         raise CorruptImage("The TIFF has an absurd number of strips or tiles.")
             seen.add(position)
             (position,) = struct.unpack_from(order + word, data, end)
-    except struct.error:
+    except (struct.error, OverflowError):
         # The chain of directories leaves the file; whether the first one can be read is Pillow's to say.
         pass
     return max(len(seen), 1)
