@@ -1,4 +1,4 @@
-"""Generator names → families of related generators, the unit in which generators are balanced, sliced and held out."""
+"""Generator names → families of related generators: the unit of balance, slices and hold-out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
 
 
 def family_of(generator: str) -> str:
-    """The family of a generator as named in the manifest: `camera` for photos, `other` when it belongs to none."""
+    """The family of a generator of the manifest: `camera` for photos, `other` outside all families."""
     if generator == CAMERA:
         return CAMERA
     return next((family for prefix, family in _PREFIXES if generator.startswith(prefix)), "other")

@@ -1,0 +1,1 @@
+"""Photos → a trained network → one ONNX file with its card."""

@@ -1,0 +1,80 @@
+"""The training samples: sample number n of a run is always the same view of the same photo.
+
+The choice is a pure function of (seed, n), so a run that was killed goes on exactly where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from src.data.manifest import PhotoRecord
+from src.imaging.views import normalise
+from src.training.augment import crop_view, global_view
+from src.training.cache import cache_folder, load_pixels
+from src.training.config import OptimConfig, TrainConfig
+from src.training.sampling import sampling_weights
+
+Sample = tuple[torch.Tensor, float]
+
+
+def input_size(optim: OptimConfig, step: int) -> int:
+    """Side in px of the network's input at a step of the run."""
+    done = step / optim.steps
+    return next(
+        (part.size for part in optim.size_schedule if done < part.until), optim.size_schedule[-1].size
+    )
+
+
+class TrainingViews(Dataset[Sample]):
+    """Map-style data set over sample numbers; an item is (float32 [3, S, S], 1.0 for AI-generated or 0.0)."""
+
+    def __init__(self, records: Sequence[PhotoRecord], config: TrainConfig) -> None:
+        self._records = list(records)
+        self._config = config
+        self._cumulative = np.cumsum(sampling_weights(self._records, config.sampling))
+        self._folder = cache_folder(config.data.cache, config.views.max_side)
+
+    def __getitem__(self, number: int) -> Sample:
+        config = self._config
+        rng = np.random.default_rng((config.seed, number))
+        drawn = int(np.searchsorted(self._cumulative, rng.random() * self._cumulative[-1], side="right"))
+        record = self._records[min(drawn, len(self._records) - 1)]
+        pixels = load_pixels(self._folder, record.photo_id)
+        size = input_size(config.optim, number // config.optim.batch_size)
+        cut = crop_view if rng.random() < config.sampling.crop_share else global_view
+        view = cut(pixels, size, config.augment, rng)
+        array = normalise(view, config.model.mean, config.model.std)
+        return torch.from_numpy(array), float(record.is_fake)
+
+
+class _BatchNumbers(Sampler[list[int]]):
+    def __init__(self, first: int, last: int, size: int) -> None:
+        self._first, self._last, self._size = first, last, size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in range(self._first, self._last):
+            yield list(range(step * self._size, (step + 1) * self._size))
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+
+def batches(records: Sequence[PhotoRecord], config: TrainConfig, first_step: int) -> DataLoader[Sample]:
+    """Batches of a run from `first_step` on: (float32 [B, 3, S, S], float32 [B])."""
+    numbers = _BatchNumbers(first_step, config.optim.steps, config.optim.batch_size)
+    return DataLoader(
+        TrainingViews(records, config),
+        batch_sampler=numbers,
+        num_workers=config.loader_workers,
+        prefetch_factor=4 if config.loader_workers else None,
+        collate_fn=_collate,
+    )
+
+
+def _collate(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
+    views, labels = zip(*samples, strict=True)
+    return torch.stack(views), torch.tensor(labels, dtype=torch.float32)

@@ -1,0 +1,68 @@
+"""`python -m src.training.folds`: one network a fold, each trained without the shops of its fold.
+
+Their scores of the shops that they never saw are the `unseen` figures, and calibration and thresholds are
+fitted on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from src.data.splits import read_splits
+from src.training.config import TrainConfig, load_config
+from src.training.train import train
+from src.utils.logging import configure_logging
+
+log = structlog.get_logger(__name__)
+
+
+def fold_config(config: TrainConfig, fold: int, steps: int | None = None) -> TrainConfig:
+    """The run that leaves one fold out; `steps` shortens it."""
+    optim = config.optim if steps is None else config.optim.model_copy(update={"steps": steps})
+    return config.model_copy(
+        update={
+            "name": f"{config.name}-without-fold-{fold}",
+            "data": config.data.model_copy(update={"held_out_fold": fold}),
+            "optim": optim,
+            "output": fold_folder(config, fold),
+        }
+    )
+
+
+def fold_folder(config: TrainConfig, fold: int) -> Path:
+    """Where the network that never saw this fold is written."""
+    return config.output / "folds" / str(fold)
+
+
+def train_folds(config: TrainConfig, steps: int | None = None) -> list[Path]:
+    """Train what is not there yet and return the files, in the order of the folds."""
+    paths = []
+    for fold in sorted({split.fold for split in read_splits(config.data.splits).values()}):
+        path = fold_folder(config, fold) / "model.onnx"
+        if path.exists():
+            log.info("fold_is_there", fold=fold)
+        else:
+            train(fold_config(config, fold, steps))
+        paths.append(path)
+    return paths
+
+
+def main(
+    config: Annotated[Path, typer.Option(help="The run, as YAML.")] = Path("configs/train_config.yaml"),
+    override: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of each fold; the config's without it.")] = None,
+) -> None:
+    """Train every fold; call again after an interruption."""
+    configure_logging()
+    for path in train_folds(load_config(config, override), steps):
+        typer.echo(path)
+
+
+if __name__ == "__main__":
+    typer.run(main)

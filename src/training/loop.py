@@ -1,0 +1,199 @@
+"""The training loop: batches in, an averaged network out; when killed, it goes on where it stopped."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+from src.data.manifest import PhotoRecord
+from src.training.average import WeightAverage
+from src.training.config import OptimConfig, TrainConfig
+from src.training.dataset import batches
+from src.training.model import PhotoNet
+
+log = structlog.get_logger(__name__)
+
+Validate = Callable[[PhotoNet], dict[str, float]]
+Track = Callable[[dict[str, float], int], None]
+
+
+@dataclass
+class Progressed:
+    """What a checkpoint carries beside the weights."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+    best_step: int = 0
+    stale_rounds: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Trainer:
+    """Trains one network by one configuration.
+
+    Args:
+        model: the network with its start weights.
+        config: the run.
+        validate: scores a network; the run keeps the best `worst_tier` and stops without it. None trains
+            to the end and keeps the last average.
+        track: receives every figure with its step.
+    """
+
+    def __init__(self, model: PhotoNet, config: TrainConfig, validate: Validate | None, track: Track) -> None:
+        self.device = pick_device(config.device)
+        self.config = config
+        # Depthwise convolutions run about 1.5 times as fast in channels-last order on a CPU.
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.ema = WeightAverage(self.model, config.optim.ema_decay)
+        self.optimiser = torch.optim.AdamW(
+            _decay_groups(self.model, config.optim.weight_decay), lr=config.optim.learning_rate
+        )
+        self.state = Progressed()
+        self._validate, self._track = validate, track
+        self._checkpoint = config.output / "checkpoint.pt"
+        self._best = config.output / "best.pt"
+
+    def run(self, records: Sequence[PhotoRecord]) -> PhotoNet:
+        """Train to the last step (or until nothing improves) and return the network to export."""
+        config, optim = self.config, self.config.optim
+        config.output.mkdir(parents=True, exist_ok=True)
+        self.resume()
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        started = time.monotonic() - self.state.seconds
+        with Progress(*columns) as progress:
+            task = progress.add_task("", total=optim.steps, completed=self.state.step, note="")
+            for views, labels in batches(records, config, self.state.step):
+                loss = self._step(views, labels)
+                self.state.step += 1
+                self.state.seconds = time.monotonic() - started
+                progress.update(task, advance=1, note=f"loss {loss:.3f}")
+                if self.state.step % 20 == 0:
+                    self._track(
+                        {"loss": loss, "learning_rate": _rate(optim, self.state.step)}, self.state.step
+                    )
+                if (
+                    self._validate
+                    and self.state.step % config.validation.every == 0
+                    and self._stale(self._validate)
+                ):
+                    break
+                if self.state.step % config.checkpoint_every == 0 or self.state.step == optim.steps:
+                    self.save()
+        return self._result()
+
+    def _step(self, views: torch.Tensor, labels: torch.Tensor) -> float:
+        optim = self.config.optim
+        self.model.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(optim, self.state.step)
+        views = views.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        target = labels.to(self.device) * (1 - optim.label_smoothing) + optim.label_smoothing / 2
+        half = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
+        with half:
+            logit = self.model(views).logit
+        loss = nn.functional.binary_cross_entropy_with_logits(logit.float(), target)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.model.parameters(), optim.clip_norm)
+        self.optimiser.step()
+        self.ema.update(self.model)
+        return float(loss.detach())
+
+    def _stale(self, validate: Validate) -> bool:
+        state = self.state
+        figures = validate(self.ema.average)
+        self._track(figures, state.step)
+        state.history.append({"step": float(state.step), **figures})
+        log.info("validated", step=state.step, **{name: round(value, 4) for name, value in figures.items()})
+        if figures["worst_tier"] > state.best:
+            state.best, state.best_step, state.stale_rounds = figures["worst_tier"], state.step, 0
+            _save(self.ema.average.state_dict(), self._best)
+        else:
+            state.stale_rounds += 1
+        if state.stale_rounds >= self.config.validation.patience:
+            log.info("stopped_early", step=state.step, best_step=state.best_step)
+            self.save()
+            return True
+        return False
+
+    def _result(self) -> PhotoNet:
+        if self._best.exists() and self._validate is not None:
+            self.ema.average.load_state_dict(
+                torch.load(self._best, map_location=self.device, weights_only=True)
+            )
+        return self.ema.average
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays whole until the new one is."""
+        _save(
+            {
+                "config": self.config.model_dump_json(),
+                "model": self.model.state_dict(),
+                "average": self.ema.average.state_dict(),
+                "updates": self.ema.updates,
+                "optimiser": self.optimiser.state_dict(),
+                "state": vars(self.state),
+                "torch_rng": torch.get_rng_state(),
+            },
+            self._checkpoint,
+        )
+
+    def resume(self) -> bool:
+        """Load the checkpoint of an interrupted run of the same configuration; False when there is none."""
+        if not self._checkpoint.exists():
+            return False
+        saved = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
+        if saved["config"] != self.config.model_dump_json():
+            log.warning("checkpoint_of_another_configuration_ignored", path=str(self._checkpoint))
+            return False
+        self.model.load_state_dict(saved["model"])
+        self.ema.average.load_state_dict(saved["average"])
+        self.ema.updates = saved["updates"]
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.state = Progressed(**saved["state"])
+        torch.set_rng_state(saved["torch_rng"].cpu())
+        log.info("resumed", step=self.state.step)
+        return True
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` takes CUDA where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def _rate(optim: OptimConfig, step: int) -> float:
+    if step < optim.warmup_steps:
+        return optim.learning_rate * (step + 1) / optim.warmup_steps
+    done = (step - optim.warmup_steps) / max(1, optim.steps - optim.warmup_steps)
+    return optim.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def _decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Batch-norm scales and biases are not decayed: shrinking them only fights the normalisation."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _save(content: object, path: Path) -> None:
+    partial = path.with_suffix(".part")
+    torch.save(content, partial)
+    partial.replace(path)

@@ -1,0 +1,89 @@
+"""The network: a timm backbone with one linear head, whose class activation map is part of its answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from src.training.config import ModelConfig
+from src.utils.errors import ConfigError
+
+
+class NetOutput(NamedTuple):
+    """Answer of the network for a batch.
+
+    Attributes:
+        logit: float32 [N], positive for AI-generated.
+        embedding: float32 [N, D], the pooled last feature map.
+        cam: float32 [N, h, w], the head applied to each place of the last feature map; its mean is the logit
+            (class activation mapping, Zhou et al. 2016).
+    """
+
+    logit: torch.Tensor
+    embedding: torch.Tensor
+    cam: torch.Tensor
+
+
+class PhotoNet(nn.Module):
+    """A fully convolutional classifier: any input side of 32 px and more works.
+
+    Args:
+        backbone: a timm model built with `num_classes=0`, whose `forward_features` gives [N, D, h, w].
+        dropout: probability of dropping a feature before the head, in training only.
+    """
+
+    def __init__(self, backbone: nn.Module, dropout: float) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(int(backbone.num_features), 1)  # type: ignore[arg-type]
+        # From zero every photo starts at probability 1/2 and the pretrained features are not shaken at once.
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, image: torch.Tensor) -> NetOutput:
+        """Score a batch, float32 [N, 3, H, W]."""
+        features = self.backbone.forward_features(image)  # type: ignore[operator]
+        embedding = features.mean((2, 3))
+        logit = self.head(self.dropout(embedding))[:, 0]
+        cam = torch.einsum("ndhw,d->nhw", features, self.head.weight[0]) + self.head.bias
+        return NetOutput(logit, embedding, cam)
+
+
+def build_model(config: ModelConfig) -> PhotoNet:
+    """Build the network with its start weights: from timm's hub, from a local safetensors file, or random.
+
+    Raises:
+        ConfigError: timm does not know the architecture, it has no feature map, or the file does not fit it.
+    """
+    if not timm.is_model(config.architecture):
+        raise ConfigError(f"timm has no model named {config.architecture!r}")
+    from_hub = config.initial_weights == "hub"
+    backbone = timm.create_model(config.architecture, pretrained=from_hub, num_classes=0)
+    if config.initial_weights == "file":
+        if config.weights_file is None:
+            raise ConfigError("model.initial_weights is `file`, but model.weights_file is not set")
+        _load(backbone, config.weights_file)
+    return PhotoNet(backbone, config.dropout)
+
+
+def _load(backbone: nn.Module, path: Path) -> None:
+    try:
+        tensors = load_file(path)
+    except OSError as error:
+        raise ConfigError(f"start weights {path}: {error}") from error
+    weights = {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+    }
+    try:
+        missing, unexpected = backbone.load_state_dict(weights, strict=False)
+    except RuntimeError as error:
+        raise ConfigError(f"start weights {path} do not fit the architecture: {error}") from error
+    # A head of another task may be left over; a layer without weights would stay random unnoticed.
+    if missing or any(not name.startswith("classifier") for name in unexpected):
+        raise ConfigError(f"start weights {path}: missing {missing[:3]}, unexpected {unexpected[:3]}")
