@@ -132,5 +132,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    _log.error("unexpected_error", code="internal_error", exc_info=error)
+    # This handler runs outside the middleware that binds the id to the log lines.
+    request_id = request_id_of(request.scope)
+    _log.error("unexpected_error", code="internal_error", request_id=request_id, exc_info=error)
     return problem_response(request, "internal_error", "something went wrong on our side")

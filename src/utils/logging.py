@@ -48,3 +48,5 @@ def configure_logging(level: str = "info", *, json: bool = True) -> None:
         logger.handlers, logger.propagate = [], True
     # The service writes its own access line, with the request id and without query strings.
     logging.getLogger("uvicorn.access").disabled = True
+    # At `info` the HTTP client would log addresses, query strings included.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

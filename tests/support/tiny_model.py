@@ -1,6 +1,6 @@
-"""A model file of the released contract, made with `onnx.helper` in milliseconds: red photos are "AI-generated".
+"""A model file of the released contract, made in milliseconds, to which red photos are "AI-generated".
 
-The logit is GAIN x (mean red - mean blue) of a view, in normalised units, so that every verdict is known in advance.
+The logit is GAIN x (mean red - mean blue) of a view, in normalised units: every verdict is known in advance.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def tiny_card(**changes: Any) -> ModelCard:
         "std": GREY,
         "calibration": Calibration(),
         "policies": {
-            "balanced": Policy(threshold=0.5, review_low=0.4, review_high=0.6, description="Fewest mistakes."),
+            "balanced": Policy(
+                threshold=0.5, review_low=0.4, review_high=0.6, description="Fewest mistakes."
+            ),
             "low_false_positive": Policy(threshold=0.9, review_low=0.8, review_high=0.95),
             "high_recall": Policy(threshold=0.1, review_low=0.05, review_high=0.2),
         },
@@ -56,14 +58,16 @@ def tiny_graph() -> onnx.ModelProto:
     head = np.zeros((1, FEATURES, 1, 1), np.float32)
     head[0, :2, 0, 0] = GAIN, -GAIN
     nodes = [
-        helper.make_node("AveragePool", ["image"], ["pooled"], kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2),
+        helper.make_node(
+            "AveragePool", ["image"], ["pooled"], kernel_shape=[STRIDE] * 2, strides=[STRIDE] * 2
+        ),
         helper.make_node("Conv", ["pooled", "stem"], ["features"]),
         helper.make_node("ReduceMean", ["features", "space"], ["embedding"], keepdims=0),
         helper.make_node("Conv", ["features", "head"], ["maps"]),
         helper.make_node("Squeeze", ["maps", "channel"], ["cam"]),
         helper.make_node("ReduceMean", ["cam", "plane"], ["logit"], keepdims=0),
     ]
-    constants = {
+    constants: dict[str, Any] = {
         "stem": stem,
         "head": head,
         "space": np.array([2, 3], np.int64),

@@ -1,0 +1,101 @@
+"""Only a file of the released contract is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from src.inference.session import Session
+from src.utils.errors import ModelError
+from src.utils.model_card import METADATA_KEY
+from tests.support.tiny_model import tiny_card, tiny_graph
+
+
+def save(path: Path, model: onnx.ModelProto, card: str | None) -> Path:
+    if card is not None:
+        helper.set_model_props(model, {METADATA_KEY: card})
+    onnx.save(model, str(path))
+    return path
+
+
+def test_card_comes_back_from_the_file(model_path: Path) -> None:
+    assert Session.load(model_path, threads=1).card == tiny_card()
+
+
+def test_missing_file_is_named_without_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no model file 'gone.onnx'") as caught:
+        Session.load(tmp_path / "gone.onnx")
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" * 50])
+def test_garbage_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"not a usable ONNX file|no model card"):
+        Session.load(path)
+
+
+def test_truncated_model_is_refused(tmp_path: Path, model_path: Path) -> None:
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(model_path.read_bytes()[:10_000])
+    with pytest.raises(ModelError):
+        Session.load(path)
+
+
+def test_model_without_a_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="carries no model card"):
+        Session.load(save(tmp_path / "m.onnx", tiny_graph(), None))
+
+
+def test_model_with_a_bad_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="invalid model card"):
+        Session.load(save(tmp_path / "m.onnx", tiny_graph(), '{"name": "half a card"}'))
+
+
+@pytest.mark.parametrize("name", ["logit", "embedding", "cam"])
+def test_graph_that_lacks_an_output_is_refused(tmp_path: Path, name: str) -> None:
+    model = tiny_graph()
+    kept = [output for output in model.graph.output if output.name != name]
+    del model.graph.output[:]
+    model.graph.output.extend(kept)
+    with pytest.raises(ModelError, match="must map 'image' to logit, embedding, cam"):
+        Session.load(save(tmp_path / "m.onnx", model, tiny_card().to_json()))
+
+
+def test_graph_with_outputs_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
+    model = tiny_graph()
+    model.graph.node[-1].attribute[0].i = 1  # keepdims: logit becomes [N, 1, 1]
+    model.graph.output[0].ClearField("type")
+    model.graph.output[0].CopyFrom(
+        helper.make_tensor_value_info("logit", onnx.TensorProto.FLOAT, ["N", 1, 1])
+    )
+    with pytest.raises(ModelError, match=r"wrong shape|does not run"):
+        Session.load(save(tmp_path / "m.onnx", model, tiny_card().to_json()))
+
+
+def test_graph_of_a_fixed_size_that_is_not_the_plans_is_refused(tmp_path: Path) -> None:
+    model = tiny_graph()
+    for axis in (2, 3):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = 96
+    with pytest.raises(ModelError, match="does not run on views of 32 px"):
+        Session.load(save(tmp_path / "m.onnx", model, tiny_card().to_json()))
+
+
+def test_mean_of_the_map_is_the_logit_whatever_was_exported(tmp_path: Path) -> None:
+    model = tiny_graph()
+    # An exporter may leave the bias out of the map: add one to the logit alone.
+    model.graph.node[-1].output[0] = "bare"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0.75], np.float32), "bias"))
+    model.graph.node.append(helper.make_node("Add", ["bare", "bias"], ["logit"]))
+    session = Session.load(save(tmp_path / "m.onnx", model, tiny_card().to_json()), threads=1)
+    images = np.random.default_rng(0).standard_normal((3, 3, 64, 96)).astype(np.float32)
+    raw = session.run(images)
+    assert raw.logit.shape == (3,)
+    assert raw.embedding.shape == (3, 1280)
+    assert raw.cam.shape == (3, 2, 3)
+    np.testing.assert_allclose(raw.cam.mean(axis=(1, 2)), raw.logit, atol=1e-5)

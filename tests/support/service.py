@@ -1,0 +1,93 @@
+"""Runs the app in memory, lifespan and all, and talks to it like a client; no port needed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from anyio.from_thread import start_blocking_portal
+from fastapi import FastAPI
+
+from src.inference.api import create_app
+from src.inference.detection import Detection
+from src.inference.service import Loader, Service, load_detector
+from src.utils.model_card import ModelCard
+from src.utils.settings import Settings
+from tests.support.tiny_model import tiny_card
+
+
+def quiet_settings(model: Path, **changes: Any) -> Settings:
+    """Settings for tests: the given model, one thread, no chatter."""
+    fields: dict[str, Any] = {"model_path": model, "intra_op_threads": 1, "log_level": "critical"}
+    return Settings(**(fields | changes))
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Start the app, wait until its model has loaded or failed, yield a client."""
+    # A bug must show as the 500 that a client would get, not as an exception in the test.
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://t") as client,
+    ):
+        service: Service = app.state.service
+        while service.state == "starting":  # noqa: ASYNC110 - the service needs no event for this itself
+            await asyncio.sleep(0.002)
+        yield client
+
+
+class Client:
+    """A blocking client of an app that runs in a thread of its own."""
+
+    def __init__(self, call: Any, client: httpx.AsyncClient) -> None:
+        self._call, self._client = call, client
+
+    def request(self, method: str, url: str, **options: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            return await self._client.request(method, url, **options)
+
+        response: httpx.Response = self._call(send)
+        return response
+
+    def get(self, url: str, **options: Any) -> httpx.Response:
+        return self.request("GET", url, **options)
+
+    def post(self, url: str, **options: Any) -> httpx.Response:
+        return self.request("POST", url, **options)
+
+    def predict(self, photo: bytes, url: str = "/predict", **options: Any) -> httpx.Response:
+        return self.post(url, files={"file": ("photo.jpg", photo, "image/jpeg")}, **options)
+
+
+@contextmanager
+def running(settings: Settings, loader: Loader = load_detector) -> Iterator[Client]:
+    """A service that is up while the block runs."""
+    app = create_app(settings, loader)
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(app)) as client:
+        yield Client(portal.call, client)
+
+
+class GatedDetector:
+    """A detector that answers only when its gate is opened, and counts how often it was asked."""
+
+    def __init__(self, detection: Detection) -> None:
+        self.gate = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.calls = 0
+        self._detection = detection
+
+    @property
+    def card(self) -> ModelCard:
+        return tiny_card()
+
+    def detect(self, photo: bytes, policy: str | None = None) -> Detection:
+        self.calls += 1
+        self.begun.release()
+        assert self.gate.wait(20), "nobody opened the gate"
+        return self._detection
