@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFile
@@ -107,11 +108,9 @@ def _apply_profile(image: Image.Image, profile: object) -> Image.Image:
             if space == "RGB" and image.mode == "L":
                 image = image.convert("RGB")
             if space == _PROFILE_SPACES[image.mode] and not _is_srgb(source):
-                converted = ImageCms.profileToProfile(
-                    image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-                )
-                if converted is not None:
-                    return converted
+                target = ImageCms.createProfile("sRGB")
+                converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
+                return cast("Image.Image", converted)
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
             # A bad profile says nothing about the pixels: browsers show such a photo as sRGB, so do we.
             pass
@@ -132,7 +131,4 @@ def _lab_to_srgb(image: Image.Image) -> Image.Image:
     transform = ImageCms.buildTransform(
         ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
     )
-    converted = ImageCms.applyTransform(image, transform)
-    if converted is None:
-        raise ValueError("conversion from LAB failed")
-    return converted
+    return cast("Image.Image", ImageCms.applyTransform(image, transform))
