@@ -72,7 +72,7 @@ def make_splits(
     held_out = {units[record.photo_id] for record in records if record.generator in set(held_out_generators)}
     known = [record for record in records if units[record.photo_id] not in held_out]
     shares: Shares = {"test": test_share, "val": val_share}
-    split_of = _split_units(known, units, _draws(seed), shares)
+    split_of = _keep_ties(_split_groups(known, _draws(seed), shares), units, known)
     fold_of = _fold_blocks(records, blocks, _draws(seed + 1), folds)
     return [
         Split(
@@ -94,16 +94,11 @@ def _check_generators(records: Sequence[PhotoRecord], held_out: Sequence[str]) -
         raise DataError(f"cannot hold out {sorted(unknown) or CAMERA}: not a generator of this manifest")
 
 
-def _split_units(
-    records: Sequence[PhotoRecord],
-    units: dict[str, str],
-    rng: random.Random,
-    shares: Shares,
-) -> dict[str, SplitName]:
-    """Give each shop's share of units to test and val, carrying what rounding left over to the next shop."""
-    sizes = Counter(units[record.photo_id] for record in records)
+def _split_groups(records: Sequence[PhotoRecord], rng: random.Random, shares: Shares) -> dict[str, SplitName]:
+    """Give each shop's share of groups to test and val, carrying what rounding left over to the next shop."""
+    sizes = Counter(record.group for record in records)
     strata = _strata(records, {record.source: record.source for record in records})
-    homes = _homes(records, units)
+    homes = _homes(records)
     split_of: dict[str, SplitName] = dict.fromkeys(sizes, "train")
     for stratum in sorted(set(strata.values())):
         shops = [source for source in sorted(homes) if strata[source] == stratum and len(homes[source]) > 1]
@@ -112,38 +107,52 @@ def _split_units(
         for shop in shops:
             order = sorted(homes[shop])
             rng.shuffle(order)
-            total = sum(sizes[unit] for unit in order)
+            total = sum(sizes[group] for group in order)
             quota = {name: share * total for name, share in shares.items()}
             budget = {name: left + quota[name] for name, left in budget.items()}
             split_of |= _spend(order, sizes, budget)
-            # What a shop of few large units could not give must not be taken out of the next shop.
+            # What a shop of few large groups could not give must not be taken out of the next shop.
             budget = {name: min(left, max(1.0, quota[name])) for name, left in budget.items()}
     return split_of
 
 
+def _keep_ties(
+    split_of: dict[str, SplitName], units: dict[str, str], records: Sequence[PhotoRecord]
+) -> dict[str, SplitName]:
+    """Unit -> split; tied groups that were drawn apart go to train.
+
+    Ties are found after a first draw. Repairing it, instead of drawing anew, never moves a photo out of
+    train, so a network that was trained before stays comparable.
+    """
+    drawn: dict[str, set[SplitName]] = defaultdict(set)
+    for record in records:
+        drawn[units[record.photo_id]].add(split_of[record.group])
+    return {unit: names.pop() if len(names) == 1 else "train" for unit, names in drawn.items()}
+
+
 def _spend(order: list[str], sizes: Counter[str], budget: Shares) -> dict[str, SplitName]:
-    """Take units of one shop out of train, in `order`, as far as `budget` (photos, reduced here) goes."""
-    # The largest unit stays in train, and half of the photos: else this would be no known shop.
-    largest = max(order, key=lambda unit: sizes[unit])
-    free = sum(sizes[unit] for unit in order) / 2
+    """Take groups of one shop out of train, in `order`, as far as `budget` (photos, reduced here) goes."""
+    # The largest group stays in train, and half of the photos: else this would be no known shop.
+    largest = max(order, key=lambda group: sizes[group])
+    free = sum(sizes[group] for group in order) / 2
     taken: dict[str, SplitName] = {}
-    for unit in order:
+    for group in order:
         name = max(budget, key=lambda each: budget[each])
-        if unit != largest and sizes[unit] <= free and budget[name] >= sizes[unit] / 2:
-            taken[unit] = name
-            budget[name] -= sizes[unit]
-            free -= sizes[unit]
+        if group != largest and sizes[group] <= free and budget[name] >= sizes[group] / 2:
+            taken[group] = name
+            budget[name] -= sizes[group]
+            free -= sizes[group]
     return taken
 
 
-def _homes(records: Sequence[PhotoRecord], units: dict[str, str]) -> dict[str, list[str]]:
-    """Source -> its units; a unit of several sources belongs to the one with most of its photos."""
+def _homes(records: Sequence[PhotoRecord]) -> dict[str, list[str]]:
+    """Source -> its groups; a group of several sources belongs to the one with most of its photos."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
-        counts[units[record.photo_id]][record.source] += 1
+        counts[record.group][record.source] += 1
     homes: dict[str, list[str]] = defaultdict(list)
-    for unit, sources in counts.items():
-        homes[min(sources, key=lambda source: (-sources[source], source))].append(unit)
+    for group, sources in counts.items():
+        homes[min(sources, key=lambda source: (-sources[source], source))].append(group)
     return homes
 
 

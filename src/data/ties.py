@@ -53,6 +53,14 @@ def read_ties(path: Path) -> list[Tie]:
         raise DataError(f"no ties file at {path.name}") from error
 
 
+def write_ties(path: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Write rows of two photo ids and the reason why they belong together, in order."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(TIE_COLUMNS)
+        writer.writerows(sorted(rows))
+
+
 def tie_units(records: Sequence[PhotoRecord], ties: Iterable[Tie] = ()) -> dict[str, str]:
     """Photo id -> its unit: photos of one group, or of groups joined by a tie, share it.
 
