@@ -46,7 +46,7 @@ def fit_calibration(fake: BoolArray, logit: FloatArray, weights: FloatArray) -> 
         weights: float [N]; their sum within a label is that label's prior (see `damped_weights`).
 
     Returns:
-        The calibration; its temperature stays within 0.001 and 1000.
+        The calibration; its temperature stays within 0.001 and 1000 times the spread of the logits.
 
     Raises:
         DataError: A label is absent or a logit is not finite.
@@ -67,14 +67,12 @@ def fit_calibration(fake: BoolArray, logit: FloatArray, weights: FloatArray) -> 
         slope = weights * (Calibration().probability(score) - target)
         return value, np.array([slope @ unit, slope.sum()])
 
-    lowest, highest = (bound * scale for bound in _SLOPE_BOUNDS)
-    start = np.array([np.clip(1.0, lowest, highest), 0.0])
     fit = minimize(
         loss,
-        start,
+        np.array([1.0, 0.0]),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(lowest, highest), (None, None)],
+        bounds=[_SLOPE_BOUNDS, (None, None)],
         options={"ftol": 1e-14, "gtol": 1e-9},
     )
     return Calibration(temperature=float(scale / fit.x[0]), bias=float(fit.x[1]))

@@ -95,7 +95,7 @@ def compare(
     """Balanced accuracy of the variants and their differences, in points, with intervals over sources."""
 
     def points(weights: FloatArray) -> dict[str, FloatArray]:
-        found = {
+        found: dict[str, FloatArray] = {
             name: 100 * decision_metrics(fake, decided[name], weights)["balanced_accuracy"]
             for name in VARIANTS
         }

@@ -31,10 +31,13 @@ def threshold_curve(
     values, index = np.unique(probability, return_inverse=True)
     middle = (values[1:] + values[:-1]) / 2
     middle = np.where(middle > values[:-1], middle, values[1:])
-    thresholds = np.concatenate([[0.0], middle, [min(1.0, values[-1] + max((1.0 - values[-1]) / 2, 1e-12))]])
+    # Nothing lies above a probability of 1: then no threshold calls every photo real.
+    top = [(1.0 + values[-1]) / 2] if values[-1] < 1.0 else []
+    thresholds = np.concatenate([[0.0], middle, top])
     below_fake = np.append(0.0, np.cumsum(np.bincount(index, weights=weights * fake, minlength=len(values))))
     below_real = np.append(0.0, np.cumsum(np.bincount(index, weights=weights * ~fake, minlength=len(values))))
-    return thresholds, 1 - below_fake / below_fake[-1], below_real / below_real[-1]
+    count = len(thresholds)
+    return thresholds, 1 - below_fake[:count] / below_fake[-1], below_real[:count] / below_real[-1]
 
 
 def balanced_threshold(fake: BoolArray, probability: FloatArray, weights: FloatArray) -> float:

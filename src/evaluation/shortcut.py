@@ -1,5 +1,4 @@
-"""The shortcut check of a trained network, as one JSON file: facts of files against its logit, and
-counterfactuals.
+"""The shortcut check of a trained network as one JSON file: facts of files against its logit, re-encodings.
 
 It passes when no fact correlates with the logit beyond 0.25 within a label, and when looking like the other
 label's files costs at most 2 points of balanced accuracy more than being re-encoded at all.
@@ -71,7 +70,7 @@ class ShortcutReport(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo of the check: its facts, and how to score it in the likeness of other files (None: untouched)."""
+    """A photo of the check: its facts, and how to score it in the likeness of files (None: as it is)."""
 
     fake: bool
     source: str
