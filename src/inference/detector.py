@@ -28,8 +28,8 @@ __all__ = ["Detection", "Detector", "Photo", "ViewScores"]
 
 Photo = bytes | Path | Image.Image
 
-_VIEWS_PER_RUN = 8
-"""Views in one call of the runtime: more gain no speed on a CPU and cost memory."""
+_VIEWS_PER_RUN = 2
+"""Views in one call of the runtime. More gain no speed on a CPU (one view fills it) and cost memory."""
 _PHOTOS_PER_CHUNK = 4
 
 
