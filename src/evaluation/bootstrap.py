@@ -77,12 +77,12 @@ def intervals(
         source: The shop of each of N photos.
         fake: The label of each.
         base: Weights [N] of the point figure; every photo counts once without them.
-        replicates: Number of bootstrap draws.
+        replicates: Number of bootstrap draws; 0 gives point figures alone.
         seed: Of the draws.
     """
     base = np.ones(len(fake)) if base is None else base
     point = {name: float(value[0]) for name, value in metrics(base[None]).items()}
-    if not can_resample(source, fake):
+    if replicates == 0 or not can_resample(source, fake):
         return {name: _figure(value) for name, value in point.items()}
     drawn: dict[str, list[FloatArray]] = {name: [] for name in point}
     for weights in _chunks(source, fake, base, replicates, seed):

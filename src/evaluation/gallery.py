@@ -65,8 +65,7 @@ def render_gallery(sections: Sequence[tuple[str, Sequence[tuple[PhotoRecord, flo
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Worst mistakes</title>'
         f"<style>{_STYLE}</style><h1>Worst mistakes</h1><p>For looking at only: the photos belong to their "
-        f"shops.</p>"
-        f"{body}</html>\n"
+        f"shops.</p>{body}</html>\n"
     )
 
 

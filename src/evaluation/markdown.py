@@ -13,16 +13,19 @@ DATASETS: tuple[Dataset, ...] = ("test", "unseen")
 HARDEST = 15
 
 REPORT = "python -m src.evaluation.report"
-_SCORE = "python -m src.evaluation.score --model"
+_FOLD = "outputs/release/folds/0/model.onnx"
+_SHORTCUT = "outputs/scores/shortcut.json"
+_LATENCY = "outputs/scores/latency.json"
+_SCORE = "python -m src.evaluation.score"
 COMMANDS = (
-    f"{_SCORE} models/detector.onnx --select test --out outputs/scores/test.csv",
-    f"{_SCORE} outputs/release/folds/0/model.onnx --select fold:0 --out outputs/scores/fold0.csv  # and folds 1 to 4",
+    f"{_SCORE} --select test --out outputs/scores/test.csv",
+    f"{_SCORE} --select fold:0 --model {_FOLD} --out outputs/scores/fold0.csv",
     "python -m src.evaluation.fit --unseen outputs/scores/fold*.csv --model models/detector.onnx",
-    "python -m src.evaluation.shortcut --select test --scores outputs/scores/test.csv --out outputs/scores/shortcut.json",
-    "python -m src.evaluation.latency --out outputs/scores/latency.json",
+    f"python -m src.evaluation.shortcut --scores outputs/scores/test.csv --out {_SHORTCUT}",
+    f"python -m src.evaluation.latency --out {_LATENCY}",
     (
         f"{REPORT} --test outputs/scores/test.csv --unseen outputs/scores/fold*.csv "
-        "--shortcut outputs/scores/shortcut.json --latency outputs/scores/latency.json"
+        f"--shortcut {_SHORTCUT} --latency {_LATENCY}"
     ),
 )
 
@@ -74,14 +77,11 @@ def _made(command: str = REPORT) -> str:
 
 def _head(report: Report) -> str:
     return (
-        f"# Report: {report.model_name} {report.model_version}\n\n"
-        "`test`: new photos of shops that training knows. `unseen`: each photo judged by a network that "
-        "never saw its "
-        "shop, with calibration and thresholds fitted on the other folds. Tiers: `clean` (as uploaded), "
-        "`web` (long "
-        "side ≤ 768, JPEG q60), `hard` (long side ≤ 384, JPEG q40). Intervals: 95 %, bootstrapped over "
-        "sources. The "
-        f"positive class is AI-generated. Network `{report.network}`, data `{report.data_hash[:16]}`."
+        f"# Report: {report.model_name} {report.model_version}\n\n`test`: new photos of shops that training "
+        "knows. `unseen`: each photo judged by a network that never saw its shop, with calibration and "
+        "thresholds fitted on the other folds. Tiers: `clean` (as uploaded), `web` (long side ≤ 768, JPEG "
+        "q60), `hard` (long side ≤ 384, JPEG q40). Intervals: 95 %, bootstrapped over sources. The positive "
+        f"class is AI-generated. Network `{report.network}`, data `{report.data_hash[:16]}`."
     )
 
 
@@ -170,9 +170,8 @@ def _slice_section(report: Report, title: str, axis: str) -> str:
             if rows and (dataset == "unseen" or axis == "style"):
                 parts.append(f"### {title}: `{dataset}`, {tier}\n\n{_slice_rows(report, rows)}")
     note = (
-        f"Slices of {MIN_PHOTOS} photos or more. *Right*: specificity of real photos, recall of "
-        f"AI-generated ones, "
-        "balanced accuracy of a slice of both. AUROC: against all photos of the other label."
+        f"Slices of {MIN_PHOTOS} photos or more. *Right*: specificity of real photos, recall of AI-generated "
+        "ones, balanced accuracy of a slice of both. AUROC: against all photos of the other label."
     )
     return "\n\n".join([f"## {title}", note, *parts, _made()]) if parts else ""
 
@@ -202,10 +201,9 @@ def _calibration(report: Report) -> str:
     ]
     note = (
         "Probability = sigmoid(logit / temperature + bias), by maximum likelihood on `unseen` scores of the "
-        "three "
-        "tiers, labels weighted evenly, large shops damped (Platt 1999; Guo et al. 2017). On known shops "
-        "the network "
-        "is surer than on strangers, so there the probabilities are cautious."
+        "three tiers, labels weighted evenly, large shops damped (Platt 1999; Guo et al. 2017). On known "
+        "shops the network is surer than on strangers, so there the probabilities are cautious. Chance "
+        "can only raise the ECE, so its intervals lean upwards."
     )
     header = ("fitted on", "temperature", "bias")
     return f"## Calibration\n\n{note}\n\n{table(header, rows)}\n\n{_made('python -m src.evaluation.fit')}"
@@ -241,12 +239,10 @@ def _shortcut(report: Report) -> str:
         )
         parts.append(
             f"### Re-encoding `{check.name}` ({again.photos} photos): "
-            f"{'passes' if check.passes else '**fails**'}\n\n"
-            f"Balanced accuracy: {accuracies}. Looking like the other label's files costs "
-            f"{interval(again.cost, 1)} "
-            f"points, looking like other files of the own label {interval(again.control, 1)}; the "
-            f"difference, "
-            f"{interval(again.net, 1)}, is what the file's origin is worth to the network."
+            f"{'passes' if check.passes else '**fails**'}\n\nBalanced accuracy: {accuracies}. Looking like "
+            f"the other label's files costs {interval(again.cost, 1)} points, looking like other files of "
+            f"the own label {interval(again.control, 1)}; the difference, {interval(again.net, 1)}, is what "
+            "the file's origin is worth to the network."
         )
         rows = [
             (row.fact, row.label, str(row.photos), interval(row.spearman), number(row.within_source))
@@ -271,9 +267,8 @@ def _latency(report: Report) -> str:
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in each.stages_ms.items())
     return (
         f"## Latency\n\nFrom bytes to verdict, {each.threads} thread, {each.photos} photos one at a time: "
-        f"median "
-        f"{each.median_ms:.1f} ms, 95th percentile {each.p95_ms:.1f} ms (medians: {stages}). {each.cpu}, "
-        f"{each.cores} cores.\n\n{_made('python -m src.evaluation.latency')}"
+        f"median {each.median_ms:.1f} ms, 95th percentile {each.p95_ms:.1f} ms (medians: {stages}). "
+        f"{each.cpu}, {each.cores} cores.\n\n{_made('python -m src.evaluation.latency')}"
     )
 
 
@@ -284,7 +279,7 @@ def _plots() -> str:
 def _commands() -> str:
     lines = "\n".join(COMMANDS)
     return (
-        f"## How it was made\n\n`make evaluate` runs:\n\n```\n{lines}\n```\n\nScores and measurements are kept beside this page; "
-        f"`{REPORT}` "
-        "without arguments makes it anew from them, without a photo."
+        f"## How it was made\n\n`make evaluate` runs, the second line for each fold:\n\n```\n{lines}\n```\n\n"
+        f"Scores and measurements are kept beside this page; `{REPORT}` without arguments makes it anew from "
+        "them, without a photo."
     )

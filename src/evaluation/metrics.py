@@ -39,10 +39,6 @@ class Verdicts:
     probability: FloatArray
     decided: BoolArray
 
-    def where(self, mask: BoolArray) -> Verdicts:
-        """The photos for which `mask` [N] holds."""
-        return Verdicts(self.fake[mask], self.score[mask], self.probability[mask], self.decided[mask])
-
 
 def _weights(weights: FloatArray | None, count: int) -> FloatArray:
     return np.ones((1, count)) if weights is None else np.atleast_2d(np.asarray(weights, dtype=np.float64))

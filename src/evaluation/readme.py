@@ -45,14 +45,11 @@ def render_block(report: Report) -> str:
         f"shops never seen (`unseen`, {unseen.photos})",
     )
     return (
-        f"{table(header, rows)}\n\n"
-        f"Model `{report.model_name}` {report.model_version}, policy `balanced`, photos as uploaded "
-        f"(`clean`) unless "
-        f"said otherwise; `web`: long side ≤ 768, JPEG q60; `hard`: ≤ 384, q40. In brackets: 95 % intervals "
-        f"over "
-        f"shops. `unseen`: five folds over {unseen.sources} shops and data sets, thresholds fitted on the "
-        f"other folds. "
-        "All figures, slices and the shortcut check: [reports/detector](reports/detector/report.md)."
+        f"{table(header, rows)}\n\nModel `{report.model_name}` {report.model_version}, policy `balanced`, "
+        "photos as uploaded (`clean`) unless said otherwise; `web`: long side ≤ 768, JPEG q60; `hard`: ≤ "
+        f"384, q40. In brackets: 95 % intervals over shops. `unseen`: five folds over {unseen.sources} shops "
+        "and data sets, thresholds fitted on the other folds. All figures, slices and the shortcut check: "
+        "[reports/detector](reports/detector/report.md)."
     )
 
 

@@ -40,10 +40,15 @@ _DEGRADED_AXES: tuple[Axis, ...] = ("style", "family")
 
 def judge(rows: dict[str, list[ScoreRow]], card: ModelCard) -> tuple[dict[Dataset, Applied], Report]:
     """Apply calibration and policies to both data sets, and begin the report with what was fitted."""
-    unseen = as_table(rows["unseen"])
+    # One order of rows, whatever order they were scored in: sums of floats depend on it in the last digit.
+    tables = {
+        dataset: as_table(sorted(part, key=lambda row: (row.photo_id, row.tier)))
+        for dataset, part in rows.items()
+    }
+    unseen = tables["unseen"]
     crossed, fitted = cross_fit(unseen)
     applied: dict[Dataset, Applied] = {
-        "test": apply(as_table(rows["test"]), card.calibration, card.policies),
+        "test": apply(tables["test"], card.calibration, card.policies),
         "unseen": crossed,
     }
     begun = Report(
@@ -164,6 +169,8 @@ def gather(
         )
     except (OSError, ValidationError) as error:
         raise DataError(f"a shortcut or latency file is missing or invalid: {error}") from error
+    if any(check.network not in (network, *inputs.fold_networks) for check in inputs.shortcut):
+        raise DataError("a shortcut check was made with a network that is not of this release")
     if len(inputs.fold_networks) != len(metas):
         raise DataError("each fold needs a network of its own")
     return rows, inputs

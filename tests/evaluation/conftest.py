@@ -30,7 +30,7 @@ def synthetic_rows(
     tiers: tuple[str, ...] = ("clean", "web", "hard"),
     folds: int = 5,
 ) -> list[ScoreRow]:
-    """Logits of +-signal with noise by photo and shop; every second shop sells fakes and each has one fold."""
+    """Logits of +-signal with noise by photo and shop; every second one sells fakes; each has one fold."""
     rng = np.random.default_rng(seed)
     rows = []
     for shop in range(shops):
@@ -117,7 +117,7 @@ def make_record(
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """24 plain photos of 8 shops: fakes are reddish, real photos bluish, in many shades: all scores differ."""
+    """24 plain photos of 8 shops: fakes are reddish, real photos bluish, in many shades."""
     raw = tmp_path / "raw"
     (raw / "originals").mkdir(parents=True)
     (raw / "images").mkdir()
