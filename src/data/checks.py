@@ -10,7 +10,6 @@ from src.data.manifest import PhotoRecord
 from src.data.scan import ScanRow
 from src.data.splits import Split
 from src.data.stored import LONG_SIDE
-from src.imaging.decode import SUPPORTED_FORMATS
 
 SHOWN = 20
 
@@ -190,7 +189,7 @@ def _values(
 
 def _facts_match(record: PhotoRecord, row: ScanRow) -> bool:
     if row.facts is None:
-        return record.original_format not in SUPPORTED_FORMATS
+        return True  # it cannot be read, which is another rule
     wanted = {"MPO": "JPEG"}.get(record.original_format, record.original_format)
     sizes = {(record.original_width, record.original_height), (record.original_height, record.original_width)}
     return row.facts.format == wanted and (row.facts.width, row.facts.height) in sizes

@@ -5,6 +5,7 @@ One `git cat-file --batch` a repository serves all of its photos.
 
 import hashlib
 import os
+import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ from src.data.fetch import Outcome
 from src.data.layout import original_path
 from src.data.manifest import PhotoRecord
 from src.utils.errors import DataError
+
+# Anything else ("… missing", "… ambiguous") repeats the question, which may hold spaces.
+_HEADER = re.compile(rb"[0-9a-f]{40,64} (?P<type>[a-z]+) (?P<size>[0-9]+)\n")
 
 
 def copy_originals(records: Sequence[PhotoRecord], raw_dir: Path, mirrors: Path) -> Iterator[Outcome]:
@@ -68,13 +72,16 @@ def _copy_one(ask: IO[bytes], answer: IO[bytes], record: PhotoRecord, target: Pa
     try:
         ask.write(f"{record.commit}:{record.repo_path}\n".encode())
         ask.flush()
-        header = answer.readline().split()
+        header = _HEADER.fullmatch(answer.readline())
     except BrokenPipeError:
-        header = []
-    if len(header) != 3 or header[1] != b"blob":
+        header = None
+    if header is None:
         return Outcome(record, "failed", "not in the mirror")
-    size = int(header[2])
+    size = int(header["size"])
+    # Whatever it is has to be read, or it would be taken for the next answer.
     data = answer.read(size + 1)[:size]
+    if header["type"] != b"blob":
+        return Outcome(record, "failed", "no file in the mirror")
     if hashlib.sha256(data).hexdigest() != record.sha256:
         return Outcome(record, "failed", "the mirror's file has another sha256")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from src.data.checks import Rows
 from src.data.manifest import PhotoRecord
@@ -100,9 +101,11 @@ def _out_of_fold(
     params: dict[str, Matrix],
 ) -> Matrix:
     folds = GroupKFold(FOLDS, shuffle=True, random_state=0)
-    predicted = cross_val_predict(
-        model, facts, fake, groups=source, cv=folds, method="predict_proba", params=params
-    )
+    # OpenMP's threads wait by spinning: on a machine with other work two are many times slower than one.
+    with threadpool_limits(limits=1):
+        predicted = cross_val_predict(
+            model, facts, fake, groups=source, cv=folds, method="predict_proba", params=params
+        )
     scores: Matrix = predicted[:, 1]
     return scores
 

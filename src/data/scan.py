@@ -28,6 +28,7 @@ class ScanRow(BaseModel):
     """What one file of one photo is.
 
     Attributes:
+        version: Of what is measured and how; rows of another one are measured again.
         photo_id: Whose file.
         form: Untouched original, or stored 512-px form.
         bytes: Length of the file.
@@ -42,6 +43,7 @@ class ScanRow(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    version: Literal[1]
     photo_id: str
     form: Form
     bytes: int
@@ -64,6 +66,7 @@ def scan_file(record: PhotoRecord, form: Form, path: Path) -> ScanRow:
     status = path.stat()
     data = path.read_bytes()
     row = ScanRow(
+        version=1,
         photo_id=record.photo_id,
         form=form,
         bytes=status.st_size,

@@ -15,7 +15,6 @@ from src.data.ties import read_ties, tie_units, write_ties
 from src.utils.errors import DataError
 from tests.data.builders import app_of, record, shops
 
-
 COMMITTED = read_manifest(Path("data/manifest.csv"))
 
 
@@ -153,7 +152,7 @@ def test_only_generators_can_be_held_out(name: str) -> None:
 
 def test_impossible_shares_and_folds_are_refused() -> None:
     records = shops(3, 2, fake=False)
-    with pytest.raises(DataError, match="at most 0.5"):
+    with pytest.raises(DataError, match=r"at most 0\.5"):
         make_splits(records, 1, test_share=0.4, val_share=0.2)
     with pytest.raises(DataError, match="cannot deal 3"):
         make_splits(records, 1, folds=5)
