@@ -72,6 +72,8 @@ def batches(records: Sequence[PhotoRecord], config: TrainConfig, first_step: int
         num_workers=config.loader_workers,
         prefetch_factor=4 if config.loader_workers else None,
         collate_fn=_collate,
+        # Otherwise each new loader would draw from the generator that dropout draws from.
+        generator=torch.Generator().manual_seed(config.seed),
     )
 
 

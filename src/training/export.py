@@ -56,7 +56,7 @@ def export(model: PhotoNet, card: ModelCard, path: Path, photos: Sequence[NDArra
     path.parent.mkdir(parents=True, exist_ok=True)
     batch, side = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim.AUTO
     torch.onnx.export(
-        _Tuple(model),
+        _Tuple(model).eval(),
         (torch.zeros(2, 3, 224, 256),),
         str(partial),
         input_names=["image"],

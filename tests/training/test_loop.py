@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from src.training.loop import Trainer
+from src.training.model import build_model
+
+
+def _short(run, folder, **changes):
+    optim = run.optim.model_copy(update={"steps": 8, "batch_size": 4, "warmup_steps": 2})
+    return run.model_copy(
+        update={"optim": optim, "output": folder, "checkpoint_every": 2, "loader_workers": 0, **changes}
+    )
+
+
+def _train(config, records, *, stop_after=None, validate=None):
+    torch.manual_seed(config.seed)
+    seen = []
+
+    def track(figures, step):
+        seen.append((step, figures))
+
+    trainer = Trainer(build_model(config.model), config, validate, track)
+    if stop_after is not None:
+        step = trainer._step
+
+        def killed(views, labels):
+            if trainer.state.step == stop_after:
+                raise KeyboardInterrupt
+            return step(views, labels)
+
+        trainer._step = killed
+    return trainer, trainer.run(records), seen
+
+
+def test_a_killed_run_ends_with_the_very_same_weights(run, records, tmp_path):
+    dropout = run.model.model_copy(update={"dropout": 0.3})  # its random state must come back too
+    _, whole, _ = _train(_short(run, tmp_path / "whole", model=dropout), records)
+    config = _short(run, tmp_path / "killed", model=dropout)
+    with pytest.raises(KeyboardInterrupt):
+        _train(config, records, stop_after=5)
+    trainer, resumed, _ = _train(config, records)
+    assert trainer.state.step == 8
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_configuration_is_not_continued(run, records, tmp_path):
+    config = _short(run, tmp_path)
+    _train(config, records)
+    other = config.model_copy(update={"seed": 99})
+    trainer = Trainer(build_model(other.model), other, None, lambda figures, step: None)
+    assert not trainer.resume()
+    assert trainer.state.step == 0
+
+
+def test_the_best_round_is_kept_and_patience_ends_the_run(run, records, tmp_path):
+    rounds = iter([0.5, 0.9, 0.7, 0.6, 0.8])
+    kept = []
+
+    def validate(model):
+        kept.append({k: v.clone() for k, v in model.state_dict().items()})
+        return {"worst_tier": next(rounds)}
+
+    validation = run.validation.model_copy(update={"every": 1, "patience": 2})
+    trainer, model, _ = _train(_short(run, tmp_path, validation=validation), records, validate=validate)
+    assert trainer.state.step == 4
+    assert trainer.state.best_step == 2
+    assert all(torch.equal(v, kept[1][k]) for k, v in model.state_dict().items())
+
+
+def test_the_loss_falls_on_an_easy_set(run, records, tmp_path):
+    optim = run.optim.model_copy(update={"steps": 40})
+    config = run.model_copy(update={"optim": optim, "output": tmp_path, "loader_workers": 0})
+    _, _, seen = _train(config, records)
+    losses = [figures["loss"] for _, figures in seen]
+    assert losses[-1] < 0.55
+
+
+def test_the_rate_warms_up_and_decays_to_nothing(run):
+    from src.training.loop import _rate
+
+    optim = run.optim.model_copy(update={"steps": 100, "warmup_steps": 10, "learning_rate": 1.0})
+    assert _rate(optim, 0) == pytest.approx(0.1)
+    assert _rate(optim, 10) == pytest.approx(1.0)
+    assert _rate(optim, 55) == pytest.approx(0.5)
+    assert _rate(optim, 100) == pytest.approx(0.0)
