@@ -58,5 +58,5 @@ def test_a_richer_place_is_preferred():
     photo[:, 192:] = _photo(64, 64)
     views = [np.asarray(crop_view(photo, 64, NOTHING, np.random.default_rng(i))) for i in range(60)]
     touched = sum(view.any() for view in views)
-    # One blind draw touches the textured third of the places about 33 % of the time, the better of two about 55 %.
+    # One blind draw of a place touches the texture about 33 % of the time, the better of two about 55 %.
     assert touched > 24

@@ -35,7 +35,7 @@ def test_a_wrong_configuration_is_a_config_error(tmp_path, text):
 def test_an_override_without_a_value_is_refused(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("")
-    with pytest.raises(ConfigError, match="section.key=value"):
+    with pytest.raises(ConfigError, match=r"section\.key=value"):
         load_config(path, ["optim.steps"])
 
 

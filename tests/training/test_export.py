@@ -28,9 +28,14 @@ def photos():
 
 
 @pytest.fixture(scope="module")
-def exported(network, photos, run, records, tmp_path_factory):
+def card(run, records):
+    return draft_card(run, records)
+
+
+@pytest.fixture(scope="module")
+def exported(network, photos, card, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "model.onnx"
-    difference = export(network, draft_card(run, records), path, photos)
+    difference = export(network, card, path, photos)
     return path, difference
 
 
@@ -63,14 +68,12 @@ def test_the_file_tells_nothing_of_the_machine_that_made_it(exported):
     assert b".py" not in content
 
 
-def test_a_file_that_differs_is_refused_and_the_old_one_stays(
-    exported, network, photos, run, records, monkeypatch, tmp_path
-):
+def test_a_file_that_differs_is_refused_and_the_old_one_stays(network, card, photos, monkeypatch, tmp_path):
     target = tmp_path / "model.onnx"
     target.write_bytes(b"the old one")
     monkeypatch.setattr(module, "PARITY_LIMIT", -1.0)
     with pytest.raises(ModelError, match="differs"):
-        export(network, draft_card(run, records), target, photos)
+        export(network, card, target, photos)
     assert target.read_bytes() == b"the old one"
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
 
