@@ -5,6 +5,7 @@ shops, so that every photo is once scored by a network that never saw its shop (
 """
 
 import csv
+import hashlib
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -199,6 +200,12 @@ def _fold_blocks(
                 photos[fold] += sizes[block]
                 dealt_sources[fold] += 1
     return fold_of
+
+
+def splits_hash(splits: Iterable[Split]) -> str:
+    """Identity of an assignment: 16 hex digits that change when any photo changes its split or fold."""
+    lines = sorted(f"{split.photo_id},{split.split},{split.fold}" for split in splits)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def write_splits(path: Path, splits: Iterable[Split]) -> None:

@@ -106,6 +106,22 @@ class Policy(_Frozen):
         return self.review_low <= probability < self.review_high
 
 
+class TrainingFacts(_Frozen):
+    """What a network was trained on: enough to refuse calling shops unseen that it saw.
+
+    Attributes:
+        photos: Number of training photos.
+        steps: Optimiser steps that were done.
+        splits_hash: Identity of the splits (`src.data.splits.splits_hash`).
+        held_out_fold: The fold of whole shops that it never saw; None for a network trained on known shops.
+    """
+
+    photos: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    splits_hash: str = Field(min_length=1)
+    held_out_fold: int | None = None
+
+
 class ModelCard(_Frozen):
     """All that serving, evaluation and monitoring must know about one model file."""
 
@@ -123,6 +139,7 @@ class ModelCard(_Frozen):
     git_commit: str = ""
     created: str = ""
     drift_reference: str | None = None
+    training: TrainingFacts | None = None
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from src.data.manifest import PhotoRecord, read_manifest, write_manifest
-from src.data.splits import Split, main, make_splits, read_splits, write_splits
+from src.data.splits import Split, main, make_splits, read_splits, splits_hash, write_splits
 from src.data.ties import read_ties, tie_units, write_ties
 from src.utils.errors import DataError
 from tests.data.builders import app_of, record, shops
@@ -208,3 +208,10 @@ def test_command_writes_the_splits(tmp_path: Path) -> None:
     assert {splits[one.photo_id].split for one in records if one.is_fake} == {"heldout"}
     assert splits[records[0].photo_id].split == splits[records[1].photo_id].split
     assert "fold 4" in result.output
+
+
+def test_the_hash_follows_every_assignment_and_no_order():
+    splits = [Split(photo_id="a", split="train", fold=0), Split(photo_id="b", split="test", fold=1)]
+    moved = [splits[0], Split(photo_id="b", split="test", fold=2)]
+    assert splits_hash(splits) == splits_hash(reversed(splits))
+    assert splits_hash(splits) != splits_hash(moved)
