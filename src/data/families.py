@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-CAMERA = "camera"
+from src.data.manifest import CAMERA
 
 _PREFIXES: tuple[tuple[str, str], ...] = (
     ("gpt_image", "openai"),

@@ -11,6 +11,7 @@ from PIL import Image
 from src.data.layout import original_path, stored_path
 from src.data.manifest import PhotoRecord
 from src.imaging.decode import ImageLimits, decode
+from src.imaging.resize import resize_long
 
 LONG_SIDE = 512
 QUALITY = 85
@@ -19,7 +20,13 @@ _JPEG2000_MAGIC = b"\x00\x00\x00\x0cjP  "
 
 # Originals are known by their sha256: the limits that guard a service would only lose photos here.
 TRUSTED = ImageLimits(
-    max_bytes=512 * 2**20, max_pixels=178_956_970, max_side=65_535, min_side=1, max_frames=100_000
+    max_bytes=512 * 2**20,
+    max_pixels=178_956_970,
+    max_decoder_bytes=8 * 2**30,
+    max_side=65_535,
+    min_side=1,
+    max_aspect=65_535.0,
+    max_frames=100_000,
 )
 
 
@@ -29,11 +36,7 @@ def stored_form(data: bytes) -> bytes:
     Raises:
         ImageError: the bytes cannot be decoded.
     """
-    image = _decode(data)
-    scale = LONG_SIDE / max(image.size)
-    if scale < 1:
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.LANCZOS)
+    image = resize_long(_decode(data), LONG_SIDE, Image.Resampling.LANCZOS)
     buffer = BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()

@@ -1,7 +1,8 @@
 """Bytes of unknown origin come in, one upright RGB picture or a typed `ImageError` goes out.
 
 The declared type and the name of a file are never looked at: only its bytes count. All limits are checked
-on the header, before any pixel is decoded.
+on the header, before any pixel is decoded. The file's bytes apart, a photo takes little more memory than
+`ImageLimits.max_decoder_bytes`, whatever its format.
 """
 
 from __future__ import annotations
@@ -20,8 +21,16 @@ from PIL import Image, features
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.imaging.colour import to_srgb
+from src.imaging.memory import decoder_bytes
 from src.imaging.structure import survey
-from src.utils.errors import CorruptImage, EmptyImage, ImageTooLarge, ImageTooSmall, UnsupportedImage
+from src.utils.errors import (
+    CorruptImage,
+    EmptyImage,
+    ImageTooElongated,
+    ImageTooLarge,
+    ImageTooSmall,
+    UnsupportedImage,
+)
 
 # Pillow itself refuses twice its own warning level; a limit above that could never be reached.
 _PILLOW_CEILING = 178_956_970
@@ -36,6 +45,7 @@ _MAGIC = (
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
 )
+_WHOLE_SIDE = 2_048  # a picture of less than twice this is kept at its scale: it is no burden
 _PILLOW_MODULES = re.compile(r"PIL\.")
 
 # What Pillow's decoders let out on damaged input, found by fuzzing and by reading the plugins:
@@ -75,8 +85,14 @@ class ImageLimits(BaseModel):
     Attributes:
         max_bytes: Length of the file.
         max_pixels: Width times height.
+        max_decoder_bytes: Memory that the decoder may hold, by an estimate from the header. The default lets
+            60 million pixels of JPEG, PNG, GIF or BMP pass, 30 to 60 of progressive JPEG, 37 of 8-bit TIFF,
+            30 of HEIC, and 18 of WebP or AVIF, whose decoders hold the picture several times.
         max_side: Longer side, pixels.
-        min_side: Shorter side, pixels; below it there is nothing to judge.
+        min_side: Shorter side, pixels; below it there is nothing to judge. It must hold, too, when the long
+            side has been brought to the `draft_side` that the caller needs.
+        max_aspect: Longer side divided by the shorter one. No product photo of the data is beyond 3.6, and
+            of a strip the network would see a small part only.
         max_frames: Frames of an animation or pages; only the first is read.
     """
 
@@ -84,8 +100,10 @@ class ImageLimits(BaseModel):
 
     max_bytes: int = Field(default=25 * 2**20, ge=1)
     max_pixels: int = Field(default=60_000_000, ge=1, le=_PILLOW_CEILING)
+    max_decoder_bytes: int = Field(default=300_000_000, ge=1)
     max_side: int = Field(default=20_000, ge=1)
     min_side: int = Field(default=16, ge=1)
+    max_aspect: float = Field(default=16.0, ge=1.0)
     max_frames: int = Field(default=1_000, ge=1)
 
 
@@ -135,7 +153,9 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, draft_side: int | 
         data: The whole file.
         limits: What a photo may ask for.
         draft_side: Long side in pixels that the caller needs at most. A JPEG may then be decoded at 1/2, 1/4
-            or 1/8 scale, as long as its long side stays at least twice this.
+            or 1/8 scale, as long as its long side stays at least twice this. For any other picture it
+            saves memory only: one of 4096 pixels or more is averaged to a whole fraction of its scale, as
+            long as at least twice this, and 2048 pixels, are left.
 
     Returns:
         Picture of mode RGB.
@@ -144,8 +164,9 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, draft_side: int | 
         EmptyImage: There are no bytes.
         UnsupportedImage: The bytes are not of a format that is read here.
         CorruptImage: The content is truncated or damaged.
-        ImageTooLarge: A limit on bytes, pixels, sides or frames is exceeded.
+        ImageTooLarge: A limit on bytes, pixels, memory, sides or frames is exceeded.
         ImageTooSmall: A side is shorter than `limits.min_side`.
+        ImageTooElongated: The picture is a strip.
     """
     if not data:
         raise EmptyImage
@@ -158,16 +179,50 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS, draft_side: int | 
     _silence_pillow()
     with _typed_errors(limits):
         image: Image.Image = Image.open(BytesIO(data), formats=[name])
-        _check_limits(image, frames, limits)
+        _check_size(image.size, limits, draft_side)
+        _check_frames(image, frames, limits)
+        pixels = image.width * image.height
         if draft_side is not None:
             _draft(image, draft_side)
+        _check_memory(decoder_bytes(image, data, pixels), pixels, limits)
+    return _finish(image, limits, draft_side)
+
+
+def normalise_picture(
+    image: Image.Image, limits: ImageLimits = DEFAULT_LIMITS, draft_side: int | None = None
+) -> Image.Image:
+    """Brings a picture that the caller has opened to what `decode` makes of a lossless file of its pixels.
+
+    Args:
+        image: Picture of any mode, loaded or not; of several frames, the present one is taken. It is loaded,
+            and otherwise left as it is; so a JPEG that is not loaded is decoded at its full scale.
+        limits: As for `decode`; bytes and frames are not asked for.
+        draft_side: As for `decode`.
+
+    Returns:
+        A new picture of mode RGB.
+
+    Raises:
+        ImageError: As for `decode`.
+    """
+    _check_size(image.size, limits, draft_side)
+    _silence_pillow()
+    return _finish(image, limits, draft_side)
+
+
+def _finish(image: Image.Image, limits: ImageLimits, draft_side: int | None) -> Image.Image:
+    """Loads a picture whose header was accepted; upright, sRGB, on white."""
+    with _typed_errors(limits):
         image.load()
-        image = _upright(image)
+        turn = _turn(image)
+    enough = max(image.size) if draft_side is None else 2 * max(draft_side, _WHOLE_SIDE // 2)
+    factor = max(1, max(image.size) // enough)
     try:
-        return to_srgb(image)
+        result = to_srgb(image, factor)
     except (OSError, ValueError) as error:
         # A damaged palette or an impossible mode; anything else would be a mistake of ours and must be seen.
         raise CorruptImage from error
+    return result if turn is None else result.transpose(turn)
 
 
 def _silence_pillow() -> None:
@@ -193,18 +248,33 @@ def _too_many_pixels(limits: ImageLimits) -> ImageTooLarge:
     return ImageTooLarge("too_many_pixels", f"The image has more than {limits.max_pixels} pixels.")
 
 
-def _check_limits(image: Image.Image, surveyed_frames: int, limits: ImageLimits) -> None:
-    width, height = image.size
-    if max(width, height) > limits.max_side:
+def _check_size(size: tuple[int, int], limits: ImageLimits, draft_side: int | None) -> None:
+    short, long = min(size), max(size)
+    if long > limits.max_side:
         raise ImageTooLarge("side_too_long", f"A side is longer than {limits.max_side} pixels.")
-    if width * height > limits.max_pixels:
+    if short * long > limits.max_pixels:
         raise _too_many_pixels(limits)
-    if min(width, height) < limits.min_side:
+    if short < limits.min_side:
         raise ImageTooSmall(f"A side is shorter than {limits.min_side} pixels.")
+    if long > limits.max_aspect * short:
+        raise ImageTooElongated(f"A side is more than {limits.max_aspect:g} times as long as the other.")
+    if draft_side is not None and long > draft_side and short * draft_side < limits.min_side * long:
+        raise ImageTooElongated(
+            f"At a long side of {draft_side} pixels, the other is shorter than {limits.min_side}."
+        )
+
+
+def _check_frames(image: Image.Image, surveyed: int, limits: ImageLimits) -> None:
     # Asking Pillow for the frames of a GIF or TIFF would read the whole file, without any bound.
-    frames = surveyed_frames if image.format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
+    frames = surveyed if image.format in ("GIF", "TIFF") else getattr(image, "n_frames", 1)
     if frames > limits.max_frames:
         raise ImageTooLarge("too_many_frames", f"The file has more than {limits.max_frames} frames.")
+
+
+def _check_memory(needed: int, pixels: int, limits: ImageLimits) -> None:
+    if needed > limits.max_decoder_bytes:
+        most = pixels * limits.max_decoder_bytes // needed
+        raise ImageTooLarge("too_many_pixels", f"A file of this kind may have {most} pixels at most.")
 
 
 def _draft(image: Image.Image, draft_side: int) -> None:
@@ -216,17 +286,15 @@ def _draft(image: Image.Image, draft_side: int) -> None:
             return
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Turns a loaded picture as its EXIF orientation says; TIFFs have been turned by Pillow's `load`.
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Finds what sets a loaded picture upright by its EXIF; TIFFs have been turned by Pillow's `load`.
 
     `ImageOps.exif_transpose` would not do: it fails on photos whose other EXIF entries are damaged.
     """
     if image.format == "TIFF":
-        return image
+        return None
     try:
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except _PILLOW_ERRORS:
         # Damaged metadata does not make the pixels worse; browsers show such a photo as it is stored.
-        return image
-    turn = _UPRIGHT.get(orientation)
-    return image if turn is None else image.transpose(turn)
+        return None

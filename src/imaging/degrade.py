@@ -13,6 +13,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from PIL.Image import Resampling
 
+from src.imaging.resize import resize_long
+
+__all__ = ["TIERS", "Subsampling", "Tier", "apply_tier", "jpeg", "resize_long", "screenshot", "webp"]
+
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 Tier = Literal["clean", "web", "hard"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
@@ -65,25 +69,6 @@ def webp(image: Image.Image, quality: int) -> Image.Image:
 def _reopen(stream: BytesIO, name: str) -> Image.Image:
     with Image.open(stream, formats=[name]) as image:
         return image.convert("RGB")
-
-
-def resize_long(image: Image.Image, long_side: int, resample: Resampling = Resampling.LANCZOS) -> Image.Image:
-    """Makes a picture smaller until its long side fits; a picture that fits already is returned as it is.
-
-    Args:
-        image: Picture of mode RGB.
-        long_side: Greatest allowed length of the longer side, pixels.
-        resample: Pillow's filter; web shops use all of them.
-
-    Returns:
-        Picture of the same aspect, each side at least one pixel.
-    """
-    longest = max(image.size)
-    if longest <= long_side:
-        return image
-    scale = long_side / longest
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    return image.resize((width, height), resample)
 
 
 def screenshot(image: Image.Image, rng: np.random.Generator) -> Image.Image:

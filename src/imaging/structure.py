@@ -24,6 +24,8 @@ _MAX_RLE_BYTES = 4 * 2**20  # Pillow decodes run-length BMP in pure Python
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_BARE = (0x01, 0xD8)
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
 _TIFF_BYTE_TYPES = (1, 2, 6, 7)
 _BMP_RUN_LENGTH = (1, 2)
@@ -70,6 +72,25 @@ def _survey_jpeg(data: bytes) -> None:
         position = found.end()
         if marker not in _JPEG_BARE and marker != _JPEG_END:
             position += max(2, int.from_bytes(data[position : position + 2], "big"))
+
+
+def is_buffered_jpeg(data: bytes) -> bool:
+    """Must libjpeg keep the coefficients of all pixels (two bytes each) until the last scan has come?
+
+    It must when the file is progressive, or when its first scan lacks a component.
+    """
+    position, components = 2, 0
+    while found := _JPEG_MARKER.search(data, position):
+        marker, position = found[1][0], found.end()
+        if marker in _JPEG_PROGRESSIVE:
+            return True
+        if marker in _JPEG_FRAMES:
+            components = int.from_bytes(data[position + 7 : position + 8], "big")
+        if marker == _JPEG_SCAN:
+            return int.from_bytes(data[position + 2 : position + 3], "big") < components
+        if marker not in _JPEG_BARE and marker != _JPEG_END:
+            position += max(2, int.from_bytes(data[position : position + 2], "big"))
+    return False
 
 
 def _survey_png(data: bytes) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from src.imaging.resize import resize_long
 from src.utils.model_card import ViewPlan
 
 Triple = tuple[float, float, float]
@@ -39,11 +40,7 @@ class Views:
 
 def limit_side(image: Image.Image, max_side: int) -> Image.Image:
     """Shrink so that the long side is at most `max_side` px; never enlarge."""
-    scale = max_side / max(image.size)
-    if scale >= 1:
-        return image
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return resize_long(image, max_side, Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 def normalise(image: Image.Image, mean: Triple, std: Triple) -> NDArray[np.float32]:

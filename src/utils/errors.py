@@ -84,6 +84,16 @@ class ImageTooSmall(ImageError):  # noqa: N818
         self.args = (message,)
 
 
+class ImageTooElongated(ImageError):  # noqa: N818
+    """A strip: once its long side is brought to what the network sees, its short side shows nothing."""
+
+    code = "too_elongated"
+
+    def __init__(self, message: str = "The image is too elongated.") -> None:
+        super().__init__(type(self).code, message)
+        self.args = (message,)
+
+
 class ModelError(DetectorError):
     """A model file or its card is missing, damaged or of another contract."""
 

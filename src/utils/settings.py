@@ -18,8 +18,10 @@ class Settings(BaseSettings):
         model_path: The model file to serve.
         max_bytes: Largest photo in bytes.
         max_pixels: Most pixels (width x height) of a photo, checked before it is decoded.
+        max_decoder_bytes: Most bytes that a decoder may hold for one photo, by an estimate from its header.
         max_side: Longest side in pixels.
         min_side: Shortest side in pixels that still says something.
+        max_aspect: Longer side divided by the shorter one.
         max_frames: Most frames of an animation or pages of a document.
         intra_op_threads: Threads of one inference; all cores by default.
         workers: Photos worked on at once.
@@ -37,8 +39,10 @@ class Settings(BaseSettings):
     model_path: Path = Path("models/detector.onnx")
     max_bytes: int = Field(default=25 * 2**20, ge=1024)
     max_pixels: int = Field(default=60_000_000, ge=1024, le=178_956_970)
+    max_decoder_bytes: int = Field(default=300_000_000, ge=1_000_000)
     max_side: int = Field(default=20_000, ge=16)
     min_side: int = Field(default=16, ge=1)
+    max_aspect: float = Field(default=16.0, ge=1.0)
     max_frames: int = Field(default=1_000, ge=1)
     intra_op_threads: int | None = Field(default=None, ge=1, le=256)
     workers: int = Field(default=2, ge=1, le=64)

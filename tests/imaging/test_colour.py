@@ -269,7 +269,7 @@ def test_subsampled_and_progressive_jpegs_look_the_same() -> None:
 
 
 def test_a_mode_that_cannot_become_rgb_is_a_corrupt_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Image.Image) -> Image.Image:
+    def fail(_: Image.Image, factor: int) -> Image.Image:
         raise ValueError("conversion not supported")
 
     monkeypatch.setattr("src.imaging.decode.to_srgb", fail)

@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, features
 
 from src.imaging import decode as module
 from src.imaging.decode import SUPPORTED_FORMATS, decode, sniff_format
-from src.utils.errors import UnsupportedImage
+from src.utils.errors import ImageError, UnsupportedImage
 from tests.support.pictures import FORMATS, LOSSLESS, difference, encode, picture
 
 sizes = st.tuples(st.integers(16, 70), st.integers(16, 70))
@@ -59,7 +59,6 @@ def test_only_the_first_frame_is_read(name: str) -> None:
         b"\x00" * 100,
         b"RIFF\x10\0\0\0WAVEfmt ",
         b"\0\0\0\x18ftypisom\0\0\0\0isommp42",
-        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
         b"\xff",
     ],
 )
@@ -67,6 +66,13 @@ def test_other_files_are_unsupported_whatever_they_are_called(data: bytes) -> No
     with pytest.raises(UnsupportedImage) as caught:
         decode(data)
     assert caught.value.code == "unsupported_format"
+
+
+def test_a_heic_without_content_is_refused_with_or_without_the_plugin() -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    expected = "corrupt_image" if "HEIF" in module.SUPPORTED_FORMATS else "unsupported_format"
+    assert caught.value.code == expected
 
 
 def test_formats_that_pillow_knows_but_nobody_sends_stay_shut() -> None:
@@ -119,14 +125,18 @@ def test_draft_halves_a_jpeg_only_while_twice_the_needed_side_is_left() -> None:
     assert decode(data, draft_side=401).size == (800, 400)
     assert decode(data, draft_side=200).size == (400, 200)
     assert decode(data, draft_side=100).size == (200, 100)
-    assert decode(data, draft_side=10).size == (100, 50)
+    assert decode(data, draft_side=50).size == (100, 50)
     small = picture(3, (800, 400)).resize((400, 200), Image.Resampling.BOX)
     assert difference(decode(data, draft_side=200), small) < 4
 
 
-def test_draft_leaves_other_formats_alone() -> None:
-    image = picture(3, (400, 200))
-    assert decode(encode(image, "PNG"), draft_side=20).tobytes() == image.tobytes()
+def test_other_formats_are_averaged_to_a_whole_fraction_when_they_are_huge() -> None:
+    image = picture(3, (6_200, 401))
+    data = encode(image, "PNG", compress_level=1)
+    for draft_side, factor in ((None, 1), (1_551, 1), (1_550, 2), (1_033, 3), (256, 3)):
+        assert decode(data, draft_side=draft_side).tobytes() == image.reduce(factor).tobytes()
+    below = picture(3, (4_095, 300))
+    assert decode(encode(below, "PNG", compress_level=1), draft_side=256).tobytes() == below.tobytes()
 
 
 def test_threads_decode_at_the_same_time_with_the_same_result() -> None:

@@ -20,6 +20,7 @@ CODES = {
     "too_many_pixels",
     "side_too_long",
     "too_many_frames",
+    "too_elongated",
     "image_too_small",
 }
 

@@ -11,7 +11,14 @@ from PIL import Image
 from pydantic import ValidationError
 
 from src.imaging.decode import ImageLimits, decode
-from src.utils.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, ImageTooSmall
+from src.utils.errors import (
+    CorruptImage,
+    EmptyImage,
+    ImageError,
+    ImageTooElongated,
+    ImageTooLarge,
+    ImageTooSmall,
+)
 from tests.support.pictures import FORMATS, encode, photo_bytes, picture
 
 
@@ -67,6 +74,20 @@ def test_pixels_and_sides_are_limited_in_every_format(name: str) -> None:
 )
 def test_sizes_are_judged_by_the_header_alone(size: tuple[int, int], code: str) -> None:
     assert code_of(png_header_only(*size)) == code
+
+
+@pytest.mark.parametrize("size", [(1_000, 62), (62, 1_000), (20_000, 16)])
+def test_strips_are_too_elongated(size: tuple[int, int]) -> None:
+    assert code_of(png_header_only(*size)) == "too_elongated"
+    assert code_of(png_header_only(*size), max_aspect=2_000.0) == "corrupt_image"
+
+
+def test_the_short_side_must_last_when_the_long_one_is_shrunk() -> None:
+    data = photo_bytes(1, (400, 40), "PNG")
+    assert decode(data, draft_side=160).size == (400, 40)
+    with pytest.raises(ImageTooElongated):
+        decode(data, draft_side=159)
+    assert decode(photo_bytes(1, (100, 20), "PNG"), draft_side=10_000).size == (100, 20)
 
 
 def test_a_header_without_pixels_is_corrupt_once_its_size_is_accepted() -> None:

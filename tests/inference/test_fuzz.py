@@ -18,7 +18,7 @@ VARIANTS = 500
 SLOWEST_S = 5.0  # for one small photo; generous, because test machines are busy
 GROWTH_MB = 8.0
 CODES = {"corrupt_image", "unsupported_format", "empty_file", "image_too_small", "side_too_long"} | {
-    "too_many_pixels", "too_many_frames", "file_too_large",
+    "too_many_pixels", "too_many_frames", "too_elongated", "file_too_large",
 }  # fmt: skip
 
 

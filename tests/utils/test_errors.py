@@ -14,6 +14,7 @@ CODES = {
     errors.CorruptImage("It is cut."): "corrupt_image",
     errors.ImageTooLarge("too_many_pixels", "More than 5 pixels."): "too_many_pixels",
     errors.ImageTooSmall(): "image_too_small",
+    errors.ImageTooElongated(): "too_elongated",
     errors.ImageError("image_invalid", "It is odd."): "image_invalid",
     errors.ModelError("No card."): "model_invalid",
     errors.DataError("Two labels."): "data_invalid",
@@ -39,5 +40,6 @@ def test_every_bad_photo_is_an_image_error() -> None:
         errors.CorruptImage,
         errors.ImageTooLarge,
         errors.ImageTooSmall,
+        errors.ImageTooElongated,
     )
     assert all(issubclass(kind, errors.ImageError) for kind in kinds)
