@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
+from src.inference.heatmap import Grid
 from src.utils.model_card import Fraction, Label, Policy
 
 # Numbers of the model's own need no validation, and an array has no JSON schema.
@@ -29,7 +30,7 @@ class Detection(BaseModel):
         logit: The views' logits combined, before calibration.
         global_logit: Logit of the global view.
         crop_logits: Logits of the crops, most detailed crop first.
-        heatmap: Rows of 0..1, top left first; see `heatmap.assemble`.
+        heatmap: Rows of 0..1, top left first, None where no view looked; see `heatmap.assemble`.
         timings_ms: Milliseconds for `decode`, `views`, `inference` and `total`; in a batch, `inference` is an
             equal share of the batch's.
         embedding: float32 [D], features of the global view; read-only, never part of the JSON.
@@ -49,7 +50,7 @@ class Detection(BaseModel):
     logit: float
     global_logit: float
     crop_logits: tuple[float, ...]
-    heatmap: list[list[float]] | None
+    heatmap: Grid | None
     timings_ms: dict[str, float]
     embedding: Vector = Field(exclude=True, repr=False)
 

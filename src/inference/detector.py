@@ -12,15 +12,14 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from src.imaging.colour import to_srgb
-from src.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode
+from src.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode, normalise_picture
 from src.imaging.views import Views, combine_logits, make_views
 from src.inference.detection import Detection, verdict
-from src.inference.heatmap import assemble
+from src.inference.heatmap import Grid, assemble
 from src.inference.session import Raw, Session
-from src.utils.errors import CorruptImage, EmptyImage, ImageError, ImageTooLarge, ImageTooSmall
+from src.utils.errors import EmptyImage, ImageError, ImageTooLarge
 from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
 
@@ -89,13 +88,7 @@ class Detector:
         Raises:
             ModelError: As for `from_file`.
         """
-        limits = ImageLimits(
-            max_bytes=settings.max_bytes,
-            max_pixels=settings.max_pixels,
-            max_side=settings.max_side,
-            min_side=settings.min_side,
-            max_frames=settings.max_frames,
-        )
+        limits = ImageLimits(**settings.model_dump(include=set(ImageLimits.model_fields)))
         return cls.from_file(settings.model_path, threads=settings.intra_op_threads, limits=limits)
 
     @property
@@ -189,7 +182,7 @@ class Detector:
 
     def _open(self, photo: Photo) -> Image.Image:
         if isinstance(photo, Image.Image):
-            return _upright(photo, self._limits)
+            return normalise_picture(photo, self._limits, draft_side=self.card.views.max_side)
         data = _read(photo, self._limits.max_bytes) if isinstance(photo, Path) else photo
         return decode(data, self._limits, draft_side=self.card.views.max_side)
 
@@ -225,7 +218,7 @@ class Detector:
             embedding=scores.embedding,
         )
 
-    def _heatmap(self, views: Views, scores: ViewScores) -> list[list[float]]:
+    def _heatmap(self, views: Views, scores: ViewScores) -> Grid:
         """Where a crop lies, the global view and the crop count as they do in the photo's logit."""
         share = self.card.views.global_weight
         # A weight of 0 would blank the places that only the global view saw.
@@ -268,16 +261,6 @@ def _read(path: Path, max_bytes: int) -> bytes:
     if not data:
         raise EmptyImage
     return data
-
-
-def _upright(image: Image.Image, limits: ImageLimits) -> Image.Image:
-    """Bring a picture of the caller's own to what `decode` returns."""
-    if min(image.size) < limits.min_side:
-        raise ImageTooSmall(f"A side is shorter than {limits.min_side} pixels.")
-    try:
-        return to_srgb(ImageOps.exif_transpose(image))
-    except (OSError, ValueError) as error:  # `Image.open` is lazy: damage may show up only now
-        raise CorruptImage from error
 
 
 def _since(start: float) -> float:

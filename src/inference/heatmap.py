@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from src.imaging.views import Box
 from src.utils.model_card import Calibration
 
+Grid = list[list[float | None]]
+"""Rows of cells, top left first; a cell that no view saw is None, `null` in JSON."""
+
 GRID = 8
 """Cells along each side of the grid."""
 
@@ -58,7 +61,7 @@ def assemble(
     boxes: Sequence[Box],
     weights: Sequence[float],
     calibration: Calibration,
-) -> list[list[float]]:
+) -> Grid:
     """Merge the maps of all views into one grid of probabilities.
 
     Args:
@@ -69,7 +72,8 @@ def assemble(
 
     Returns:
         GRID rows of GRID values in 0..1, top left first: the calibrated probability of "AI-generated" that
-        the photo would have if it looked everywhere as it does in this cell. A cell that no view saw holds 0.
+        the photo would have if it looked everywhere as it does in this cell. A cell that no view saw is None:
+        nothing is known of it, and 0 would read as "certainly real".
     """
     total = np.zeros((GRID, GRID))
     seen = np.zeros((GRID, GRID))
@@ -78,5 +82,8 @@ def assemble(
         total += weight * logits
         seen += weight * share
     known = seen > 1e-9
-    grid = np.where(known, calibration.probability(total / np.where(known, seen, 1.0)), 0.0)
-    return [[round(float(value), 4) for value in row] for row in grid]
+    grid = calibration.probability(total / np.where(known, seen, 1.0))
+    return [
+        [round(float(value), 4) if is_known else None for value, is_known in zip(*rows, strict=True)]
+        for rows in zip(grid, known, strict=True)
+    ]

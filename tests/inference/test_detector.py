@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
 
 from src.imaging.decode import ImageLimits, decode
 from src.imaging.views import make_views
@@ -27,6 +29,11 @@ def plain(colour: tuple[int, int, int], size: tuple[int, int] = (90, 70)) -> byt
 
 def comparable(detection: Detection) -> dict[str, object]:
     return detection.model_dump(exclude={"timings_ms"})
+
+
+def heatmap_of(detection: Detection) -> NDArray[np.float64]:
+    """The heatmap as an array, NaN where no view looked."""
+    return np.array(detection.heatmap, np.float64)
 
 
 @pytest.mark.parametrize(("colour", "label"), [(RED, "ai_generated"), (BLUE, "real")])
@@ -64,7 +71,7 @@ def test_batch_equals_single(detector: Detector) -> None:
         assert isinstance(result, Detection)
         alone = detector.detect(photo)
         assert result.logit == pytest.approx(alone.logit, abs=1e-5)
-        assert np.array(result.heatmap) == pytest.approx(np.array(alone.heatmap), abs=1e-3)
+        np.testing.assert_allclose(heatmap_of(result), heatmap_of(alone), atol=1e-3)
         np.testing.assert_allclose(result.embedding, alone.embedding, atol=1e-5)
 
 
@@ -150,10 +157,21 @@ def test_raw_scores_are_those_of_the_verdict(detector: Detector) -> None:
 def test_heatmap_shows_where_it_is_red(detector: Detector) -> None:
     image = Image.new("RGB", (128, 128), BLUE)
     image.paste(RED, (64, 0, 128, 128))
-    grid = np.array(detector.detect(image).heatmap)
+    grid = heatmap_of(detector.detect(image))
     assert grid.shape == (8, 8)
-    assert grid[:, 5:].mean() > 0.8
-    assert grid[:, :3].mean() < 0.2
+    assert np.nanmean(grid[:, 5:]) > 0.8
+    assert np.nanmean(grid[:, :3]) < 0.2
+
+
+def test_heatmap_says_nothing_where_no_view_looked(tmp_path: Path) -> None:
+    card = tiny_card(views=ViewPlan(max_side=256, global_size=64, crop_size=32, crops=0))
+    detector = Detector.from_file(write_tiny_model(tmp_path / "m.onnx", card), threads=1)
+    result = detector.detect(plain(RED, (256, 64)))  # the global view is the central square: cells 3 and 4
+    assert result.heatmap is not None
+    assert all(
+        [value is None for value in row] == [True] * 3 + [False] * 2 + [True] * 3 for row in result.heatmap
+    )
+    assert '"heatmap":[[null,null,null,0.' in result.model_dump_json()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -201,6 +219,66 @@ def test_lazy_picture_that_turns_out_damaged(detector: Detector) -> None:
     data = photo_bytes(1, (200, 200))
     with pytest.raises(ImageError) as caught:
         detector.detect(Image.open(io.BytesIO(data[: len(data) // 2])))
+    assert caught.value.code == "corrupt_image"
+
+
+def test_damaged_exif_does_not_stop_a_picture(detector: Detector) -> None:
+    # The directory announces 255 entries and has none; Pillow's own `exif_transpose` raises on such files.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\xff" + bytes(4)
+    data = encode(picture(4, (90, 60)), "PNG")
+    damaged = encode(picture(4, (90, 60)), "PNG", exif=exif)
+    expected = comparable(detector.detect(data))
+    assert comparable(detector.detect(damaged)) == expected
+    assert comparable(detector.detect(Image.open(io.BytesIO(damaged)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({"max_pixels": 89 * 60}, "too_many_pixels"),
+        ({"max_side": 89}, "side_too_long"),
+        ({"min_side": 61}, "image_too_small"),
+        ({"max_aspect": 1.4}, "too_elongated"),
+    ],
+)
+def test_limits_hold_for_pictures_before_they_are_loaded(
+    model_path: Path, limits: dict[str, Any], code: str
+) -> None:
+    detector = Detector.from_file(model_path, threads=1, limits=ImageLimits(**limits))
+    lazy = Image.open(io.BytesIO(photo_bytes(4, (90, 60), "PNG")))
+    assert isinstance(lazy, ImageFile.ImageFile)
+    for photo in (lazy, picture(4, (90, 60))):
+        result = detector.detect_batch([photo])[0]
+        assert isinstance(result, ImageError)
+        assert result.code == code
+    assert lazy.tile, "it was loaded though it was refused"
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P", "CMYK", "I;16", "F"])
+def test_a_loaded_picture_is_judged_like_its_lossless_file_and_left_alone(
+    detector: Detector, mode: str
+) -> None:
+    image = picture(6, (3000, 1500) if mode == "RGBA" else (120, 80)).convert(
+        mode if mode[0] not in "IF" else "L"
+    )
+    if mode == "I;16":
+        image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+    elif mode == "F":
+        image = Image.fromarray(np.asarray(image).astype(np.float32) / 255)
+    image.info["note"] = "mine"
+    before = image.tobytes()
+    data = encode(image, "TIFF" if mode in ("CMYK", "F") else "PNG")
+    assert comparable(detector.detect(image)) == comparable(detector.detect(data))
+    assert (image.tobytes(), image.mode, image.info["note"]) == (before, mode, "mine")
+
+
+def test_closed_picture_is_a_typed_error(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(photo_bytes(1, (80, 80), "PNG"))
+    with Image.open(path) as image:
+        pass
+    with pytest.raises(ImageError) as caught:
+        detector.detect(image)
     assert caught.value.code == "corrupt_image"
 
 
