@@ -1,7 +1,8 @@
 """`make data`: the manifest comes in, `data/raw` and the splits go out.
 
-Stored forms are linked from a shared folder where there is one; originals come from git mirrors, or by URL.
-What is there already is kept, so a run can be broken off and started again.
+Stored forms are linked from a shared folder where there is one; originals come from a folder of git mirrors
+(`python -m src.data.build --mirrors DIR`, or DETECTOR_DATA_MIRRORS), or by URL (`--base-url URL`, or
+DETECTOR_DATA_BASE_URL). What is there already is kept, so a run can be broken off and started again.
 """
 
 import os
@@ -17,14 +18,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from src.data.fetch import DEFAULT_BASE_URL, FetchOptions, Outcome, fetch_originals
+from src.data.fetch import FetchOptions, Outcome, fetch_originals
+from src.data.heldout import TRAIN_CONFIG, held_out_of
 from src.data.layout import locate, stored_path
 from src.data.manifest import PhotoRecord, read_manifest
 from src.data.mirrors import copy_originals
-from src.data.splits import SEED, make_splits, write_splits
+from src.data.settings import load_data_settings
+from src.data.splits import SEED, make_splits, read_splits, splits_match, write_splits
 from src.data.stored import derive_stored
 from src.data.ties import read_ties
-from src.utils.errors import DataError, ImageError
+from src.utils.errors import ConfigError, DataError, ImageError
 
 _SHOWN_FAILURES = 20
 
@@ -127,6 +130,21 @@ def build(
     return failures
 
 
+def settle_splits(
+    path: Path, records: Sequence[PhotoRecord], held_out_generators: Sequence[str], ties: Path
+) -> None:
+    """Make the splits where there are none; those that are there must hold out these generators.
+
+    Raises:
+        DataError: they do not, or splits cannot be made of these records.
+    """
+    if not path.exists():
+        known = read_ties(ties) if ties.exists() else ()
+        write_splits(path, make_splits(records, SEED, held_out_generators=held_out_generators, ties=known))
+    elif held_out_generators:
+        splits_match(records, read_splits(path), held_out_generators)
+
+
 def main(
     *,
     manifest: Path = Path("data/manifest.csv"),
@@ -140,22 +158,21 @@ def main(
     originals: Annotated[
         bool, typer.Option(help="Fetch originals by URL though stored photos are there.")
     ] = False,
-    base_url: Annotated[
-        str, typer.Option(envvar="DETECTOR_DATA_BASE_URL", help="Where {repo}/{commit}/{path} is served.")
-    ] = DEFAULT_BASE_URL,
+    base_url: Annotated[str | None, typer.Option(help="Where {repo}/{commit}/{path} is served.")] = None,
     connections: Annotated[int, typer.Option(min=1, max=64)] = 8,
     link: LinkMode = LinkMode.SYMBOLIC,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first rows.")] = None,
     splits: Annotated[Path, typer.Option(help="Written when missing.")] = Path("data/processed/splits.csv"),
     ties: Annotated[Path, typer.Option(help="Near duplicates that stay together.")] = Path("data/ties.csv"),
+    config: Annotated[Path, typer.Option(help="Names the generators to hold out.")] = TRAIN_CONFIG,
 ) -> None:
-    """Build the data folder. Exit code 1: some photos are missing; 2: the manifest is invalid."""
+    """Build the data folder. Exit code 1: photos are missing; 2: manifest, splits or settings are wrong."""
     console = Console(stderr=True)
     try:
+        settings = load_data_settings()
         every = read_manifest(manifest)
-        if not splits.exists():
-            write_splits(splits, make_splits(every, SEED, ties=read_ties(ties) if ties.exists() else ()))
-    except DataError as error:
+        settle_splits(splits, every, held_out_of(config), ties)
+    except (ConfigError, DataError) as error:
         console.print(f"[red]{error.message}[/red]")
         raise typer.Exit(2) from error
     has_shared = (shared / "images").is_dir()
@@ -165,8 +182,10 @@ def main(
         raw,
         console,
         shared=shared if has_shared else None,
-        mirrors=mirrors,
-        options=FetchOptions(base_url=base_url, connections=connections) if by_url else None,
+        mirrors=mirrors or settings.mirrors,
+        options=FetchOptions(base_url=base_url or settings.base_url, connections=connections)
+        if by_url
+        else None,
         link=link,
     )
     if failures:

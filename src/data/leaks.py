@@ -44,8 +44,13 @@ class Pair(BaseModel):
 
     @property
     def leaks(self) -> bool:
-        """True when the same picture lies on both sides of something that must part pictures."""
-        return self.kind != "lookalike" and bool(self.crosses) and self.within not in {"group", "unit"}
+        """True when the same picture lies on both sides of something that must part pictures.
+
+        A tie or a group holds a pair together in splits and folds; nothing excuses one picture of two labels.
+        """
+        if self.kind == "lookalike":
+            return False
+        return "label" in self.crosses or (bool(self.crosses) and self.within not in {"group", "unit"})
 
 
 def find_pairs(
@@ -88,7 +93,7 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Problem]:
         *problem(
             "error",
             "no_leak",
-            "the same picture lies on both sides of a label, split or fold, and no tie holds it together",
+            "the same picture has both labels, or lies on both sides of a split or fold without a tie",
             (f"{pair.first} {pair.second}: {', '.join(pair.crosses)}" for pair in pairs if pair.leaks),
         ),
         *problem(
@@ -115,11 +120,11 @@ def check_pairs(pairs: Sequence[Pair]) -> list[Problem]:
 
 
 def ties_of(pairs: Sequence[Pair]) -> list[tuple[str, str, str]]:
-    """Rows of the ties file: same pictures of different groups."""
+    """Rows of the ties file: same pictures of different groups. A wrong label is to be mended, not tied."""
     return [
         (pair.first, pair.second, f"{pair.kind} duplicate, {pair.bits} bits")
         for pair in pairs
-        if pair.kind != "lookalike" and pair.within != "group"
+        if pair.kind != "lookalike" and pair.within != "group" and "label" not in pair.crosses
     ]
 
 

@@ -8,13 +8,14 @@ import csv
 import hashlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from src.data.heldout import TRAIN_CONFIG, held_out_of
 from src.data.manifest import CAMERA, PhotoRecord, read_manifest
 from src.data.ties import Tie, read_ties, tie_blocks, tie_units
 from src.utils.errors import DataError
@@ -208,6 +209,31 @@ def splits_hash(splits: Iterable[Split]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def splits_match(
+    records: Iterable[PhotoRecord], splits: Mapping[str, Split], held_out_generators: Sequence[str]
+) -> None:
+    """Check that splits were made with these generators held out.
+
+    Args:
+        records: Manifest rows.
+        splits: Photo id -> its split.
+        held_out_generators: Generators of which nothing may be trained on.
+
+    Raises:
+        DataError: a photo of such a generator is in no split, or in another one than `heldout`.
+    """
+    held_out = set(held_out_generators)
+    astray = Counter(
+        record.generator
+        for record in records
+        if record.generator in held_out
+        and (record.photo_id not in splits or splits[record.photo_id].split != "heldout")
+    )
+    if astray:
+        named = ", ".join(f"{name} ({count} photos)" for name, count in sorted(astray.items()))
+        raise DataError(f"the splits do not hold out {named}; make them anew: `python -m src.data.splits`")
+
+
 def write_splits(path: Path, splits: Iterable[Split]) -> None:
     """Write `splits` as CSV (`photo_id,split,fold`), making the folder when it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -244,7 +270,10 @@ def main(
     test_share: float = 0.12,
     val_share: float = 0.08,
     folds: int = 5,
-    held_out_generator: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    held_out_generator: Annotated[
+        list[str] | None, typer.Option(help="May be repeated; otherwise the training configuration's.")
+    ] = None,
+    config: Annotated[Path, typer.Option(help="Names `data.held_out_generators`.")] = TRAIN_CONFIG,
     ties: Annotated[Path, typer.Option(help="Near duplicates that stay together.")] = Path("data/ties.csv"),
 ) -> None:
     """Divide the manifest's photos and write who is where."""
@@ -254,7 +283,7 @@ def main(
         test_share=test_share,
         val_share=val_share,
         folds=folds,
-        held_out_generators=tuple(held_out_generator or ()),
+        held_out_generators=held_out_of(config, held_out_generator),
         ties=read_ties(ties) if ties.exists() else (),
     )
     write_splits(out, splits)

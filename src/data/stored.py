@@ -1,6 +1,12 @@
 """An original comes in, its stored form goes out: upright, on white, at most 512 px, JPEG quality 85.
 
 Both labels go through exactly this, so that codec and size of publication are not the verdict.
+
+The shared folder's stored forms were made before this code and differ from it in few ways: of 240 drawn by
+chance, 227 are byte for byte the same, 10 (4 %) are of photos with a wide-gamut profile (Display P3, Adobe
+RGB, c2), which here is converted to sRGB and there was dropped, so that their colours are paler (1.7 to 4.4
+grey levels on average), and 3 have the same pixels and still carry the original's JPEG comment. Training and
+evaluation take originals where they are; beside the shared folder, `make data` keeps its stored forms.
 """
 
 from io import BytesIO

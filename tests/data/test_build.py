@@ -42,6 +42,7 @@ class World:
             "--raw": self.raw,
             "--splits": self.folder / "splits.csv",
             "--ties": self.folder / "none.csv",
+            "--config": self.folder / "train.yaml",
             "--shared": shared or self.folder / "none",
         }
         arguments = [str(part) for pair in paths.items() for part in pair]
@@ -105,6 +106,42 @@ def test_originals_come_from_mirrors(world: World) -> None:
     result = world.run("--mirrors", str(world.folder), "--limit", "5")
     assert result.exit_code == 0, result.output
     assert len(list((world.raw / "originals").iterdir())) == len(list((world.raw / "images").iterdir())) == 5
+
+
+def test_settings_name_mirrors_and_base_url(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving() as server:
+        server.files = {source_url(made, ""): world.data(made) for made in world.records}
+        monkeypatch.setenv("DETECTOR_DATA_BASE_URL", server.url)
+        assert world.run("--limit", "3").exit_code == 0
+    commit = mirror(world.folder, "owner/name", {made.repo_path: world.data(made) for made in world.records})
+    world.write([made.model_copy(update={"commit": commit}) for made in world.records])
+    monkeypatch.setenv("DETECTOR_DATA_MIRRORS", str(world.folder))
+    assert world.run().exit_code == 0
+    assert len(list((world.raw / "originals").iterdir())) == 12
+
+
+def test_generators_of_the_training_config_are_held_out(world: World) -> None:
+    (world.folder / "train.yaml").write_text("name: x\ndata: {raw: there, held_out_generators: [sdxl]}\n")
+    assert world.run(shared=world.there).exit_code == 0
+    splits = read_splits(world.folder / "splits.csv")
+    assert {splits[made.photo_id].split for made in world.records if made.is_fake} == {"heldout"}
+    assert world.run(shared=world.there).exit_code == 0
+
+
+def test_splits_that_are_there_must_hold_out_what_the_config_names(world: World) -> None:
+    assert world.run(shared=world.there).exit_code == 0
+    (world.folder / "train.yaml").write_text("data: {held_out_generators: [sdxl]}")
+    result = world.run(shared=world.there)
+    assert result.exit_code == 2
+    assert "sdxl (6 photos)" in result.output
+
+
+@pytest.mark.parametrize("text", ["data: {held_out_generators: 3}", "data: [", "- a list"])
+def test_config_that_cannot_be_read_is_exit_code_two(world: World, text: str) -> None:
+    (world.folder / "train.yaml").write_text(text)
+    result = world.run(shared=world.there)
+    assert result.exit_code == 2
+    assert "train.yaml" in result.output
 
 
 def test_missing_rows_are_listed_and_the_exit_code_tells(world: World) -> None:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from src.data.manifest import PhotoRecord, read_manifest, write_manifest
-from src.data.splits import Split, main, make_splits, read_splits, splits_hash, write_splits
+from src.data.splits import (
+    Split,
+    main,
+    make_splits,
+    read_splits,
+    splits_hash,
+    splits_match,
+    write_splits,
+)
 from src.data.ties import read_ties, tie_units, write_ties
 from src.utils.errors import DataError
 from tests.data.builders import app_of, record, shops
@@ -187,6 +195,24 @@ def test_splits_and_ties_files_are_read_back_and_checked(tmp_path: Path) -> None
         read_ties(tmp_path / "none.csv")
 
 
+def test_splits_must_hold_out_what_training_wants_held_out() -> None:
+    records = (
+        shops(6, 5, fake=False) + shops(6, 5, fake=True) + shops(6, 2, fake=True, start=6, generator="x")
+    )
+    without = {split.photo_id: split for split in make_splits(records, 3)}
+    splits_match(records, without, ())
+    held = {split.photo_id: split for split in make_splits(records, 3, held_out_generators=["sdxl"])}
+    splits_match(records, held, ["sdxl"])
+    with pytest.raises(DataError, match=r"sdxl \(30 photos\), x \(12 photos\)"):
+        splits_match(records, without, ["sdxl", "x"])
+    with pytest.raises(DataError, match=r"x \(12 photos\)"):
+        splits_match(records, held, ["sdxl", "x"])
+    astray = records[-1].photo_id
+    both = {split.photo_id: split for split in make_splits(records, 3, held_out_generators=["x"])}
+    with pytest.raises(DataError, match=r"x \(1 photos\)"):
+        splits_match(records, {name: split for name, split in both.items() if name != astray}, ["x"])
+
+
 def test_command_writes_the_splits(tmp_path: Path) -> None:
     records = shops(6, 5, fake=False) + shops(6, 5, fake=True)
     write_manifest(tmp_path / "m.csv", records)
@@ -202,9 +228,13 @@ def test_command_writes_the_splits(tmp_path: Path) -> None:
         "--ties",
         str(tmp_path / "t.csv"),
     ]
-    result = CliRunner().invoke(app_of(main), [*arguments, "--held-out-generator", "sdxl"])
-    assert result.exit_code == 0, result.output
-    splits = read_splits(out)
+    config = tmp_path / "train.yaml"
+    config.write_text("data:\n  held_out_generators: [sdxl]\n")
+    for options in (["--held-out-generator", "sdxl"], ["--config", str(config)]):
+        result = CliRunner().invoke(app_of(main), [*arguments, *options])
+        assert result.exit_code == 0, result.output
+        splits = read_splits(out)
+        out.unlink()
     assert {splits[one.photo_id].split for one in records if one.is_fake} == {"heldout"}
     assert splits[records[0].photo_id].split == splits[records[1].photo_id].split
     assert "fold 4" in result.output

@@ -14,7 +14,7 @@ from src.data.manifest import PhotoRecord, write_manifest
 from src.data.report import ValidationReport
 from src.data.scan import ScanRow, scan
 from src.data.splits import Split, make_splits, write_splits
-from src.data.ties import read_ties
+from src.data.ties import read_ties, write_ties
 from src.data.validate import main
 from tests.data.builders import app_of, photo, record, shops
 from tests.support.pictures import encode, picture
@@ -144,6 +144,22 @@ def test_near_duplicates_across_splits_are_an_error_until_they_are_tied(world: W
     assert result.exit_code == 0, result.output
     (pair,) = world.report().pairs
     assert (pair.within, pair.crosses, pair.leaks) == ("unit", (), False)
+
+
+def test_a_tie_does_not_excuse_one_picture_of_two_labels(world: World) -> None:
+    copy = world.shop_photo(3, 7, fake=True, seed=21)
+    world.records.append(copy)
+    world.save()
+    assert world.run("--update-ties").exit_code == 1
+    assert read_ties(world.folder / "ties.csv") == []
+    write_ties(
+        world.folder / "ties.csv", [(world.report().pairs[0].first, world.report().pairs[0].second, "x")]
+    )
+    world.save(make_splits(world.records, 1, folds=2, ties=read_ties(world.folder / "ties.csv")))
+    assert world.run().exit_code == 1
+    (pair,) = world.report().pairs
+    assert (pair.within, pair.crosses, pair.leaks) == ("unit", ("label",), True)
+    assert ("error", "no_leak") in names(list(world.report().problems))
 
 
 def test_near_duplicates_of_one_group_are_fine(world: World) -> None:
