@@ -1,11 +1,10 @@
-"""What the views are worth: the same photos judged by the global view alone, by the crops alone, and by both.
+"""What the views are worth: the same photos judged by the global view, by crops, by both, and as chosen.
 
-The columns `global_logit` and `crop_logit` of a score table hold all that is needed; nothing is scored again.
+Score tables hold the logit of each view; nothing is scored again.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,10 +13,10 @@ from pydantic import BaseModel, ConfigDict
 from src.evaluation.bootstrap import Figure, intervals
 from src.evaluation.crossfit import Applied, apply, cross_fit, fit
 from src.evaluation.metrics import BoolArray, FloatArray, decision_metrics, ranking_metrics
+from src.evaluation.plan import Choice, measure, scored_crops
 from src.evaluation.scores import ScoreTable
 
-ViewChoice = Literal["global only", "crops only", "both"]
-CHOICES: tuple[ViewChoice, ...] = ("global only", "crops only", "both")
+ViewChoice = Literal["global only", "crops only", "all, evenly", "chosen"]
 
 
 class AblationRow(BaseModel):
@@ -26,7 +25,7 @@ class AblationRow(BaseModel):
     Attributes:
         dataset: `test` or `unseen`.
         tier: The tier.
-        views: Which logits were used.
+        views: Which logits were used; `chosen` is chosen on other shops for `unseen`, the card's for `test`.
         auroc: Over all photos.
         balanced_accuracy: Under the `balanced` policy, fitted for this choice on other shops.
         auroc_by_style: Style -> AUROC of its real photos against all fakes.
@@ -42,6 +41,24 @@ class AblationRow(BaseModel):
     auroc_by_style: dict[str, float]
 
 
+class GridPoint(BaseModel):
+    """AUROC on `unseen`, averaged over tiers, of one number of crops and one weight of the global view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crops: int
+    global_weight: float
+    auroc: float
+
+
+def view_grid(unseen: ScoreTable) -> list[GridPoint]:
+    """Every choice that was open; the card's plan is the best of these."""
+    return [
+        GridPoint(crops=choice.crops, global_weight=choice.global_weight, auroc=value)
+        for choice, value in measure(unseen)
+    ]
+
+
 def view_ablation(
     unseen: ScoreTable, test: ScoreTable | None = None, *, replicates: int = 1000
 ) -> list[AblationRow]:
@@ -49,26 +66,27 @@ def view_ablation(
 
     A table without crops gives no rows: there is nothing to compare.
     """
-    if not np.isfinite(unseen.crop_logit).all():
+    crops = scored_crops(unseen)
+    if crops == 0 or (test is not None and scored_crops(test) == 0):
         return []
+    choices: dict[ViewChoice, Choice | None] = {
+        "global only": Choice(0, 1.0),
+        "crops only": Choice(crops, 0.0),
+        "all, evenly": Choice(crops, 0.5),
+        "chosen": None,
+    }
     rows: list[AblationRow] = []
-    for choice in CHOICES:
-        known = _chosen(unseen, choice)
-        judged: list[tuple[str, Applied]] = [("unseen", cross_fit(known)[0])]
-        if test is not None and np.isfinite(test.crop_logit).all():
-            fitted = fit(known)
-            judged.append(("test", apply(_chosen(test, choice), fitted.calibration, fitted.policies)))
+    for name, choice in choices.items():
+        judged: list[tuple[str, Applied]] = [("unseen", cross_fit(unseen, choice)[0])]
+        if test is not None:
+            known = fit(unseen, choice)
+            judged.append(("test", apply(test, known.choice, known.calibration, known.policies)))
         rows += [
-            _row(dataset, tier, choice, applied.of_tier(tier), replicates=replicates)
+            _row(dataset, tier, name, applied.of_tier(tier), replicates=replicates)
             for dataset, applied in judged
             for tier in applied.table.tiers
         ]
     return rows
-
-
-def _chosen(table: ScoreTable, choice: ViewChoice) -> ScoreTable:
-    column = {"global only": table.global_logit, "crops only": table.crop_logit, "both": table.logit}[choice]
-    return replace(table, logit=column)
 
 
 def _row(dataset: str, tier: str, choice: ViewChoice, applied: Applied, *, replicates: int) -> AblationRow:

@@ -44,9 +44,10 @@ def write_card(path: Path, card: ModelCard) -> None:
 
 
 def network_hash(path: Path) -> str:
-    """First 16 hex digits of the sha256 of all that a raw logit depends on: graph, views, normalisation.
+    """First 16 hex digits of the sha256 of what raw logits depend on: graph, view sizes, normalisation.
 
-    Calibration, policies and figures do not count: scores stay valid when the card learns from them.
+    Calibration, policies, figures, the weight of the views and how many crops count do not: scores keep the
+    logit of each view, so they stay valid when the card learns from them.
 
     Raises:
         ModelError: No such file, no ONNX, or no valid card in it.
@@ -55,7 +56,8 @@ def network_hash(path: Path) -> str:
     card = _card_of(model, path)
     del model.metadata_props[:]
     digest = hashlib.sha256(model.SerializeToString(deterministic=True))
-    digest.update(card.views.model_dump_json().encode())
+    sizes = card.views.model_dump_json(include={"max_side", "global_size", "crop_size"})
+    digest.update(sizes.encode())
     digest.update(repr((card.mean, card.std)).encode())
     return digest.hexdigest()[:16]
 

@@ -1,18 +1,19 @@
-"""Calibration and policies applied to score tables: as the card has them, or cross-fitted over folds.
+"""Views, calibration and policies applied to score tables: as the card has them, or cross-fitted over folds.
 
-A threshold fitted on the photos it is judged on flatters itself; so for `unseen`, what judges a fold is
-fitted on the other folds alone.
+A threshold fitted on the photos it is judged on flatters itself, and so does a view plan chosen on them; for
+`unseen`, what judges a fold is chosen and fitted on the other folds alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from src.evaluation.calibration import damped_weights, fit_calibration
 from src.evaluation.metrics import BoolArray, FloatArray, Verdicts
+from src.evaluation.plan import Choice, choose, replan
 from src.evaluation.policies import choose_policies
 from src.evaluation.scores import ScoreTable
 from src.utils.errors import DataError
@@ -21,8 +22,9 @@ from src.utils.model_card import Calibration, Policy
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What a set of scores teaches: the calibration and the policies upon it."""
+    """What a set of scores teaches: which views count, the calibration, and the policies upon it."""
 
+    choice: Choice
     calibration: Calibration
     policies: dict[str, Policy]
 
@@ -61,15 +63,20 @@ class Applied:
         return Verdicts(self.table.fake, self.table.logit, self.probability, self.decided[policy])
 
 
-def fit(table: ScoreTable) -> Fitted:
-    """Fit the calibration on all rows (tiers pooled), then choose policies on calibrated probabilities."""
+def fit(table: ScoreTable, choice: Choice | None = None) -> Fitted:
+    """Choose the views (unless `choice` says them), calibrate on all tiers pooled, then choose policies."""
+    chosen = choose(table) if choice is None else choice
+    table = replan(table, chosen)
     calibration = fit_calibration(table.fake, table.logit, damped_weights(table.fake, table.source))
     probability = calibration.probability(table.logit)
-    return Fitted(calibration, choose_policies(table.fake, probability, table.source, table.tier))
+    return Fitted(chosen, calibration, choose_policies(table.fake, probability, table.source, table.tier))
 
 
-def apply(table: ScoreTable, calibration: Calibration, policies: Mapping[str, Policy]) -> Applied:
-    """Calibrate and decide every row with one calibration and one set of policies."""
+def apply(
+    table: ScoreTable, choice: Choice, calibration: Calibration, policies: Mapping[str, Policy]
+) -> Applied:
+    """Combine, calibrate and decide every row in one way; the result holds the combined logits."""
+    table = replan(table, choice)
     probability = np.asarray(calibration.probability(table.logit))
     return Applied(
         table,
@@ -82,8 +89,12 @@ def apply(table: ScoreTable, calibration: Calibration, policies: Mapping[str, Po
     )
 
 
-def cross_fit(table: ScoreTable) -> tuple[Applied, dict[int, Fitted]]:
+def cross_fit(table: ScoreTable, choice: Choice | None = None) -> tuple[Applied, dict[int, Fitted]]:
     """Judge each fold with what the other folds teach.
+
+    Args:
+        table: Scores of all folds.
+        choice: Which views count; chosen for each fold on the other folds without it.
 
     Returns:
         The judged table, in the order of `table`, and what was fitted for each fold.
@@ -92,19 +103,20 @@ def cross_fit(table: ScoreTable) -> tuple[Applied, dict[int, Fitted]]:
         DataError: Fewer than two folds, or a source that lies in more than one.
     """
     check_folds(table)
-    probability = np.zeros(len(table))
+    logit, probability = np.zeros(len(table)), np.zeros(len(table))
     decided: dict[str, BoolArray] = {}
     review: dict[str, BoolArray] = {}
     fitted: dict[int, Fitted] = {}
     for fold in np.unique(table.fold).tolist():
         inside = table.fold == fold
-        fitted[fold] = fit(table.where(~inside))
-        judged = apply(table.where(inside), fitted[fold].calibration, fitted[fold].policies)
+        known = fitted[fold] = fit(table.where(~inside), choice)
+        judged = apply(table.where(inside), known.choice, known.calibration, known.policies)
+        logit[inside] = judged.table.logit
         probability[inside] = judged.probability
         for name in judged.decided:
             decided.setdefault(name, np.zeros(len(table), dtype=bool))[inside] = judged.decided[name]
             review.setdefault(name, np.zeros(len(table), dtype=bool))[inside] = judged.review[name]
-    return Applied(table, probability, decided, review), fitted
+    return Applied(replace(table, logit=logit), probability, decided, review), fitted
 
 
 def check_folds(table: ScoreTable) -> None:

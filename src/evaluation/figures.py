@@ -7,15 +7,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from src.evaluation.ablation import AblationRow
+from src.evaluation.ablation import AblationRow, GridPoint
 from src.evaluation.bootstrap import Figure
 from src.evaluation.latency import Latency
+from src.evaluation.lengths import Lengths
+from src.evaluation.origin import Forms
 from src.evaluation.shortcut import ShortcutReport
 from src.evaluation.slices import SliceRow
 from src.utils.errors import DataError
-from src.utils.model_card import Calibration, Policy
+from src.utils.model_card import Calibration, Policy, ViewPlan
 
-Dataset = Literal["test", "unseen"]
+Dataset = Literal["test", "unseen", "heldout"]
 Weighting = Literal["photos", "shops"]
 
 
@@ -27,7 +29,8 @@ class Block(_Frozen):
     """All figures of one data set in one tier under one policy.
 
     Attributes:
-        dataset: `test` (new photos of known shops) or `unseen` (shops the network never saw).
+        dataset: `test` (new photos of known shops), `unseen` (shops the network never saw) or `heldout`
+            (fakes of generators that it never saw, beside the real photos of `test`).
         tier: The tier.
         policy: The policy.
         weighting: Whether each photo counts once, or each shop.
@@ -71,21 +74,46 @@ class Bar(_Frozen):
 
 
 class Report(_Frozen):
-    """Everything measured of one released model."""
+    """Everything measured of one released model.
+
+    Attributes:
+        network: Its hash.
+        splits_hash: Of the splits that it and the fold networks were trained by.
+        lengths: How long each was trained.
+        forms: Data set -> what its photos were scored from.
+        samples: Data set -> the limit of its tables, where only a sample was scored.
+        views: The chosen plan.
+        fold_plans: Fold -> the plan that the other folds chose.
+        fold_calibrations: Fold -> the calibration that the other folds taught.
+        view_grid: AUROC of every plan that was open.
+    """
 
     model_name: str
     model_version: str
     network: str
     data_hash: str
+    splits_hash: str
+    lengths: Lengths
+    forms: dict[Dataset, Forms]
+    samples: dict[Dataset, int]
+    views: ViewPlan
+    fold_plans: dict[int, ViewPlan]
     calibration: Calibration
     policies: dict[str, Policy]
     fold_calibrations: dict[int, Calibration]
     blocks: list[Block]
     slices: list[SliceSet]
     ablation: list[AblationRow]
+    view_grid: list[GridPoint]
     shortcut: list[ShortcutReport]
     latency: Latency | None
     bars: list[Bar]
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """The data sets that there are."""
+        known: tuple[Dataset, ...] = ("test", "unseen", "heldout")
+        return [each for each in known if each in self.forms]
 
     def block(
         self, dataset: Dataset, tier: str = "clean", policy: str = "balanced", weighting: Weighting = "photos"

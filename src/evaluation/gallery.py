@@ -18,6 +18,7 @@ from src.data.manifest import PhotoRecord, read_manifest
 from src.evaluation.card import read_card
 from src.evaluation.command import expand, parser, run_command
 from src.evaluation.fit import load_table
+from src.evaluation.plan import choice_of, combined
 from src.evaluation.score import open_photo
 from src.evaluation.scores import ScoreTable
 from src.imaging.degrade import resize_long
@@ -32,12 +33,13 @@ _STYLE = (
 
 
 def worst_mistakes(table: ScoreTable, card: ModelCard, *, fake: bool, count: int) -> list[tuple[str, float]]:
-    """The `count` photos of one label that are judged wrongly with the greatest certainty.
+    """The `count` photos of one label that the card judges wrongly with the greatest certainty.
 
     Returns:
         (photo id, probability), worst first.
     """
-    probability = np.asarray(card.calibration.probability(table.logit))
+    logit = combined(table, choice_of(card.views))
+    probability = np.asarray(card.calibration.probability(logit))
     wrong = (table.fake == fake) & ((probability >= card.policy()[1].threshold) != fake)
     order = np.argsort(probability if fake else -probability, kind="stable")
     chosen = [index for index in order.tolist() if wrong[index]][:count]
@@ -47,7 +49,7 @@ def worst_mistakes(table: ScoreTable, card: ModelCard, *, fake: bool, count: int
 def thumbnail(record: PhotoRecord, raw_dir: Path) -> str:
     """A data URI of a small JPEG; "" where the photo cannot be read."""
     try:
-        image = resize_long(open_photo(record, raw_dir, THUMBNAIL), THUMBNAIL)
+        image = resize_long(open_photo(record, raw_dir, THUMBNAIL)[0], THUMBNAIL)
     except ImageError:
         return ""
     stream = BytesIO()

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from src.evaluation.checks_page import shortcut_section, views_section
 from src.evaluation.figures import Block, Dataset, Report
 from src.evaluation.plots import PLOTS
 from src.evaluation.slices import MIN_PHOTOS, SliceRow
 from src.evaluation.tables import interval, number, table
+from src.evaluation.wording import REPORT, forms_words, made, name_of, short_name
 
-DATASETS: tuple[Dataset, ...] = ("test", "unseen")
+ORDER: tuple[Dataset, ...] = ("unseen", "heldout", "test")
 HARDEST = 15
 
-REPORT = "python -m src.evaluation.report"
+_MODEL = "outputs/release/model.onnx"
 _FOLD = "outputs/release/folds/0/model.onnx"
-_SHORTCUT = "outputs/scores/shortcut.json"
-_LATENCY = "outputs/scores/latency.json"
+_SCORES = "outputs/scores"
 _SCORE = "python -m src.evaluation.score"
 COMMANDS = (
-    f"{_SCORE} --select test --out outputs/scores/test.csv",
-    f"{_SCORE} --select fold:0 --model {_FOLD} --out outputs/scores/fold0.csv",
-    "python -m src.evaluation.fit --unseen outputs/scores/fold*.csv --model models/detector.onnx",
-    f"python -m src.evaluation.shortcut --scores outputs/scores/test.csv --out {_SHORTCUT}",
-    f"python -m src.evaluation.latency --out {_LATENCY}",
+    f"{_SCORE} --model {_FOLD} --select fold:0 --out {_SCORES}/fold0.csv",
+    f"{_SCORE} --model {_MODEL} --select test --out {_SCORES}/test.csv",
+    f"{_SCORE} --model {_MODEL} --select heldout --if-any --out {_SCORES}/heldout.csv",
+    f"python -m src.evaluation.fit --unseen {_SCORES}/fold?.csv --model {_MODEL}",
     (
-        f"{REPORT} --test outputs/scores/test.csv --unseen outputs/scores/fold*.csv "
-        f"--shortcut {_SHORTCUT} --latency {_LATENCY}"
+        f"python -m src.evaluation.shortcut --model {_MODEL} --scores {_SCORES}/test.csv "
+        f"--scores {_SCORES}/fold?.csv --out {_SCORES}/shortcut.json"
+    ),
+    f"python -m src.evaluation.latency --model {_MODEL} --out {_SCORES}/latency.json",
+    (
+        f"{REPORT} --model {_MODEL} --test {_SCORES}/test.csv --unseen {_SCORES}/fold?.csv "
+        f"--heldout {_SCORES}/heldout.csv --shortcut {_SCORES}/shortcut.json --latency {_SCORES}/latency.json"
     ),
 )
 
@@ -49,7 +54,7 @@ def render_report(report: Report) -> str:
     sections = [
         _head(report),
         _bars(report),
-        *(_headline(report, dataset) for dataset in DATASETS),
+        *(_headline(report, dataset) for dataset in report.datasets),
         _policies(report),
         *(
             _slice_section(report, title, axis)
@@ -62,8 +67,8 @@ def render_report(report: Report) -> str:
         ),
         _hardest(report),
         _calibration(report),
-        _ablation(report),
-        _shortcut(report),
+        views_section(report),
+        shortcut_section(report),
         _latency(report),
         _plots(),
         _commands(),
@@ -71,23 +76,33 @@ def render_report(report: Report) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def _made(command: str = REPORT) -> str:
-    return f"Made by `{command}`."
-
-
 def _head(report: Report) -> str:
+    scored = "; ".join(f"`{dataset}`: {forms_words(report.forms[dataset])}" for dataset in report.datasets)
+    samples = "".join(
+        f" Of `{name}` a sample was scored, at most {limit} photos a table, spread over shops."
+        for name, limit in report.samples.items()
+    )
+    held_out = (
+        " `heldout`: pictures of generators that no network here was trained on, beside the real photos of "
+        "`test`."
+        if "heldout" in report.datasets
+        else ""
+    )
     return (
         f"# Report: {report.model_name} {report.model_version}\n\n`test`: new photos of shops that training "
-        "knows. `unseen`: each photo judged by a network that never saw its shop, with calibration and "
-        "thresholds fitted on the other folds. Tiers: `clean` (as uploaded), `web` (long side ≤ 768, JPEG "
-        "q60), `hard` (long side ≤ 384, JPEG q40). Intervals: 95 %, bootstrapped over sources. The positive "
-        f"class is AI-generated. Network `{report.network}`, data `{report.data_hash[:16]}`."
+        "knows. `unseen`: each photo judged by a network that never saw its shop, with views, calibration "
+        f"and thresholds fitted on the other folds; {report.lengths.words} steps.{held_out} Thresholds in "
+        "the released card come from the fold networks too.\n\nTiers: `clean` (the file as we have it), "
+        f"`web` (long side ≤ 768, JPEG q60), `hard` (long side ≤ 384, JPEG q40). "
+        f"{scored}.{samples}\n\nIntervals: "
+        "95 %, bootstrapped over sources. The positive class is AI-generated. Network "
+        f"`{report.network}`, data `{report.data_hash[:16]}`, splits `{report.splits_hash}`."
     )
 
 
 def _bars(report: Report) -> str:
     rows = [(bar.name, number(bar.value), bar.bar, "met" if bar.met else "**missed**") for bar in report.bars]
-    return f"## Bars\n\n{table(('figure', 'value', 'bar', ''), rows)}\n\n{_made()}"
+    return f"## Bars\n\n{table(('figure', 'value', 'bar', ''), rows)}\n\n{made()}"
 
 
 def _tier_blocks(report: Report, dataset: Dataset, policy: str = "balanced") -> list[Block]:
@@ -111,7 +126,7 @@ def _headline(report: Report, dataset: Dataset) -> str:
     ]
     header = ("metric", *(b.tier for b in blocks), *(f"{b.tier}, each shop once" for b in blocks))
     size = f"{blocks[0].photos} photos ({blocks[0].fakes} AI-generated) of {blocks[0].sources} sources"
-    return f"## `{dataset}`: {size}, policy `balanced`\n\n{table(header, rows)}\n\n{_made()}"
+    return f"## {name_of(report, dataset)}: {size}, policy `balanced`\n\n{table(header, rows)}\n\n{made()}"
 
 
 def _policies(report: Report) -> str:
@@ -119,7 +134,7 @@ def _policies(report: Report) -> str:
         (
             f"`{name}`",
             f"{policy.threshold:.3f} [{policy.review_low:.3f}, {policy.review_high:.3f})",
-            dataset,
+            short_name(report, dataset),
             block.tier,
             *(interval(block.figures[key]) for key in ("specificity", "recall", "precision")),
             number(block.review_share),
@@ -127,7 +142,7 @@ def _policies(report: Report) -> str:
             number(block.error_outside),
         )
         for name, policy in report.policies.items()
-        for dataset in DATASETS
+        for dataset in report.datasets
         for block in _tier_blocks(report, dataset, name)
     ]
     header = (
@@ -143,7 +158,9 @@ def _policies(report: Report) -> str:
         "errors outside",
     )
     words = "\n".join(f"- `{name}`: {policy.description}" for name, policy in report.policies.items())
-    return f"## Policies\n\n{words}\n\n{table(header, rows)}\n\n{_made()}"
+    unseen = name_of(report, "unseen")
+    words += f"\n\nThe thresholds are the released card's; {unseen} is judged by cross-fitted ones."
+    return f"## Policies\n\n{words}\n\n{table(header, rows)}\n\n{made()}"
 
 
 def _slice_rows(report: Report, rows: Sequence[SliceRow]) -> str:
@@ -164,16 +181,18 @@ def _slice_rows(report: Report, rows: Sequence[SliceRow]) -> str:
 
 def _slice_section(report: Report, title: str, axis: str) -> str:
     parts = []
-    for dataset in ("unseen", "test"):
+    for dataset in (each for each in ORDER if each in report.datasets):
         for tier in ("clean", "web", "hard"):
             rows = report.slice_rows(dataset, tier, axis)
-            if rows and (dataset == "unseen" or axis == "style"):
-                parts.append(f"### {title}: `{dataset}`, {tier}\n\n{_slice_rows(report, rows)}")
+            if rows and (dataset != "test" or axis == "style"):
+                parts.append(
+                    f"### {title}: {name_of(report, dataset)}, {tier}\n\n{_slice_rows(report, rows)}"
+                )
     note = (
         f"Slices of {MIN_PHOTOS} photos or more. *Right*: specificity of real photos, recall of AI-generated "
         "ones, balanced accuracy of a slice of both. AUROC: against all photos of the other label."
     )
-    return "\n\n".join([f"## {title}", note, *parts, _made()]) if parts else ""
+    return "\n\n".join([f"## {title}", note, *parts, made()]) if parts else ""
 
 
 def _hardest(report: Report) -> str:
@@ -188,9 +207,11 @@ def _hardest(report: Report) -> str:
             parts.append(f"### Hardest {title}\n\n{_slice_rows(report, worst)}")
     if not parts:
         return ""
-    note = f"`unseen`, clean; the {HARDEST} with the lowest share right of those with {MIN_PHOTOS} photos "
-    "or more."
-    return "\n\n".join(["## Hardest shops", note, *parts, _made()])
+    note = (
+        f"{name_of(report, 'unseen')}, clean; the {HARDEST} with the lowest share right of those with "
+        f"{MIN_PHOTOS} photos or more."
+    )
+    return "\n\n".join(["## Hardest shops", note, *parts, made()])
 
 
 def _calibration(report: Report) -> str:
@@ -200,64 +221,14 @@ def _calibration(report: Report) -> str:
         for fold, each in sorted(report.fold_calibrations.items())
     ]
     note = (
-        "Probability = sigmoid(logit / temperature + bias), by maximum likelihood on `unseen` scores of the "
-        "three tiers, labels weighted evenly, large shops damped (Platt 1999; Guo et al. 2017). On known "
-        "shops the network is surer than on strangers, so there the probabilities are cautious. Chance "
-        "can only raise the ECE, so its intervals lean upwards."
+        "Probability = sigmoid(logit / temperature + bias), by maximum likelihood on the scores of "
+        f"{name_of(report, 'unseen')} in the three tiers, labels weighted evenly, large shops "
+        "damped (Platt 1999; Guo et al. 2017). On known shops the network is surer than on "
+        "strangers, so there the probabilities are cautious. Chance can only raise the ECE, so its "
+        "intervals lean upwards."
     )
     header = ("fitted on", "temperature", "bias")
-    return f"## Calibration\n\n{note}\n\n{table(header, rows)}\n\n{_made('python -m src.evaluation.fit')}"
-
-
-def _ablation(report: Report) -> str:
-    if not report.ablation:
-        return ""
-    styles = sorted({style for row in report.ablation for style in row.auroc_by_style})
-    rows = [
-        (
-            row.dataset,
-            row.tier,
-            row.views,
-            interval(row.auroc),
-            interval(row.balanced_accuracy),
-            *(number(row.auroc_by_style.get(style)) for style in styles),
-        )
-        for row in sorted(
-            report.ablation, key=lambda row: (row.dataset, ("clean", "web", "hard").index(row.tier))
-        )
-    ]
-    header = ("data", "tier", "views", "AUROC", "balanced accuracy", *(f"AUROC, {style}" for style in styles))
-    return f"## What the views are worth\n\n{table(header, rows)}\n\n{_made()}"
-
-
-def _shortcut(report: Report) -> str:
-    parts = []
-    for check in report.shortcut:
-        again = check.counterfactual
-        accuracies = ", ".join(
-            f"{name} {again.balanced_accuracy[name]:.1f} %" for name in again.balanced_accuracy
-        )
-        parts.append(
-            f"### Re-encoding `{check.name}` ({again.photos} photos): "
-            f"{'passes' if check.passes else '**fails**'}\n\nBalanced accuracy: {accuracies}. Looking like "
-            f"the other label's files costs {interval(again.cost, 1)} points, looking like other files of "
-            f"the own label {interval(again.control, 1)}; the difference, {interval(again.net, 1)}, is what "
-            "the file's origin is worth to the network."
-        )
-        rows = [
-            (row.fact, row.label, str(row.photos), interval(row.spearman), number(row.within_source))
-            for row in sorted(check.facts, key=lambda row: -abs(row.spearman.value or 0.0))
-        ]
-        parts.append(
-            f"Spearman correlation of the logit with facts of the file, within each label "
-            f"({check.facts_from}):\n\n"
-            + table(("fact", "label", "photos", "Spearman", "within shops"), rows)
-        )
-    return (
-        "\n\n".join(["## Shortcut check", *parts, _made("python -m src.evaluation.shortcut")])
-        if parts
-        else ""
-    )
+    return f"## Calibration\n\n{note}\n\n{table(header, rows)}\n\n{made('python -m src.evaluation.fit')}"
 
 
 def _latency(report: Report) -> str:
@@ -268,7 +239,7 @@ def _latency(report: Report) -> str:
     return (
         f"## Latency\n\nFrom bytes to verdict, {each.threads} thread, {each.photos} photos one at a time: "
         f"median {each.median_ms:.1f} ms, 95th percentile {each.p95_ms:.1f} ms (medians: {stages}). "
-        f"{each.cpu}, {each.cores} cores.\n\n{_made('python -m src.evaluation.latency')}"
+        f"{each.cpu}, {each.cores} cores.\n\n{made('python -m src.evaluation.latency')}"
     )
 
 
@@ -279,7 +250,7 @@ def _plots() -> str:
 def _commands() -> str:
     lines = "\n".join(COMMANDS)
     return (
-        f"## How it was made\n\n`make evaluate` runs, the second line for each fold:\n\n```\n{lines}\n```\n\n"
+        f"## How it was made\n\n`make evaluate` runs, the first line for each fold:\n\n```\n{lines}\n```\n\n"
         f"Scores and measurements are kept beside this page; `{REPORT}` without arguments makes it anew from "
-        "them, without a photo."
+        "them and the released model, without a photo."
     )

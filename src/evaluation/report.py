@@ -1,8 +1,8 @@
 """Makes the report folder of a release from score tables: JSON, Markdown, plots and its own inputs.
 
 `test` (new photos of known shops) is judged with the card as it is; `unseen` (shops the network never saw)
-with calibration and thresholds cross-fitted over folds. Without score tables, the folder's own inputs are
-read again.
+with views, calibration and thresholds cross-fitted over folds. Without score tables, the folder's own inputs
+are read again.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import ValidationError
 
 from src.data.manifest import read_manifest
-from src.evaluation.ablation import view_ablation
+from src.evaluation.ablation import view_ablation, view_grid
 from src.evaluation.archive import Inputs, read_archive, write_archive
 from src.evaluation.bars import hold_bars
 from src.evaluation.bootstrap import REPLICATES, even_shops, verdict_intervals
 from src.evaluation.card import network_hash, read_card
 from src.evaluation.command import expand, parser, run_command
-from src.evaluation.crossfit import Applied, apply, check_folds, cross_fit
+from src.evaluation.crossfit import Applied, Fitted, apply, cross_fit, fit
 from src.evaluation.figures import Block, Dataset, Report, SliceSet, Weighting
-from src.evaluation.latency import Latency
+from src.evaluation.fit import sort_rows
+from src.evaluation.gather import check_inputs, gather
+from src.evaluation.lengths import Lengths
 from src.evaluation.markdown import render_report
+from src.evaluation.origin import Forms, ScoreMeta
+from src.evaluation.plan import choice_of
 from src.evaluation.plots import draw_plots
-from src.evaluation.score import read_meta
-from src.evaluation.scores import ScoreRow, as_table, read_scores
-from src.evaluation.shortcut import ShortcutReport
+from src.evaluation.scores import ScoreRow, ScoreTable, as_table
 from src.evaluation.slices import AXES, Axis, make_slices
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
@@ -38,35 +39,49 @@ WEIGHTINGS: tuple[Weighting, ...] = ("photos", "shops")
 _DEGRADED_AXES: tuple[Axis, ...] = ("style", "family")
 
 
-def judge(rows: dict[str, list[ScoreRow]], card: ModelCard) -> tuple[dict[Dataset, Applied], Report]:
-    """Apply calibration and policies to both data sets, and begin the report with what was fitted."""
+def judge(
+    rows: dict[str, list[ScoreRow]], card: ModelCard
+) -> tuple[dict[Dataset, Applied], ScoreTable, dict[int, Fitted]]:
+    """Apply view plan, calibration and policies to each data set.
+
+    Returns:
+        The judged tables, the table of `unseen` as it was scored, and what was fitted for each fold.
+
+    Raises:
+        DataError: The card is not the one that these scores teach.
+    """
     # One order of rows, whatever order they were scored in: sums of floats depend on it in the last digit.
-    tables = {
-        dataset: as_table(sorted(part, key=lambda row: (row.photo_id, row.tier)))
-        for dataset, part in rows.items()
-    }
-    unseen = tables["unseen"]
+    unseen, test = (as_table(sort_rows(rows[name])) for name in ("unseen", "test"))
+    check_fitted(card, fit(unseen))
     crossed, fitted = cross_fit(unseen)
+    choice = choice_of(card.views)
     applied: dict[Dataset, Applied] = {
-        "test": apply(tables["test"], card.calibration, card.policies),
+        "test": apply(test, choice, card.calibration, card.policies),
         "unseen": crossed,
     }
-    begun = Report(
-        model_name=card.name,
-        model_version=card.version,
-        network="",
-        data_hash=card.data_hash,
-        calibration=card.calibration,
-        policies=card.policies,
-        fold_calibrations={fold: each.calibration for fold, each in fitted.items()},
-        blocks=[],
-        slices=[],
-        ablation=[],
-        shortcut=[],
-        latency=None,
-        bars=[],
+    strangers = [row for row in rows.get("heldout", []) if row.label == "ai_generated"]
+    if strangers:
+        # A generator has no real photos: those of known shops stand beside its pictures.
+        real = [row for row in rows["test"] if row.label == "real"]
+        table = as_table(sort_rows([*strangers, *real]))
+        applied["heldout"] = apply(table, choice, card.calibration, card.policies)
+    return applied, unseen, fitted
+
+
+def check_fitted(card: ModelCard, fitted: Fitted) -> None:
+    """Refuse a card whose plan and calibration are not what the scores teach.
+
+    Raises:
+        DataError: As said.
+    """
+    same = choice_of(card.views) == fitted.choice and np.allclose(
+        (card.calibration.temperature, card.calibration.bias),
+        (fitted.calibration.temperature, fitted.calibration.bias),
+        rtol=1e-3,
+        atol=1e-3,
     )
-    return applied, begun
+    if not same:
+        raise DataError("the card was not fitted on these scores: run src.evaluation.fit first")
 
 
 def build_report(
@@ -75,15 +90,15 @@ def build_report(
     """Compute everything.
 
     Args:
-        rows: Score rows of `test` and of `unseen`.
-        card: Of the released model, with its final calibration and policies.
-        inputs: Which networks scored, and the measurements that need photos.
+        rows: Score rows of `test`, of `unseen` and, where generators were held out, of `heldout`.
+        card: Of the released model, with its final plan, calibration and policies.
+        inputs: Where the scores come from, and the measurements that need photos.
         replicates: Bootstrap draws of every interval.
 
     Raises:
-        DataError: A table is empty, or the folds do not part whole sources.
+        DataError: A table is empty, the folds do not part whole sources, or the card is of other scores.
     """
-    applied, begun = judge(rows, card)
+    applied, unseen, fitted = judge(rows, card)
     blocks = [
         make_block(judged.of_tier(tier), dataset, tier, policy, weighting, replicates=replicates)
         for dataset, judged in applied.items()
@@ -91,30 +106,53 @@ def build_report(
         for policy in judged.decided
         for weighting in WEIGHTINGS
     ]
-    slices = [
-        SliceSet(
-            dataset=dataset,
-            tier=tier,
-            rows=make_slices(
-                judged.of_tier(tier), AXES if tier == "clean" else _DEGRADED_AXES, replicates=replicates
-            ),
-        )
-        for dataset, judged in applied.items()
-        for tier in judged.table.tiers
-    ]
-    tables = {dataset: judged.table for dataset, judged in applied.items()}
-    report = begun.model_copy(
-        update={
-            "network": inputs.network,
-            "blocks": blocks,
-            "slices": slices,
-            "ablation": view_ablation(tables["unseen"], tables["test"], replicates=replicates),
-            "shortcut": inputs.shortcut,
-            "latency": inputs.latency,
-            "bars": hold_bars(blocks, inputs.shortcut),
-        }
+    lengths = Lengths.of(card, inputs.tables["unseen"])
+    report = Report(
+        model_name=card.name,
+        model_version=card.version,
+        network=inputs.network,
+        data_hash=card.data_hash,
+        splits_hash=inputs.tables["test"][0].splits_hash,
+        lengths=lengths,
+        forms={dataset: _forms(inputs.tables[dataset]) for dataset in applied},
+        samples={
+            dataset: limit for dataset in applied if (limit := inputs.tables[dataset][0].limit) is not None
+        },
+        views=card.views,
+        fold_plans={fold: each.choice.of(card.views) for fold, each in fitted.items()},
+        calibration=card.calibration,
+        policies=card.policies,
+        fold_calibrations={fold: each.calibration for fold, each in fitted.items()},
+        blocks=blocks,
+        slices=[
+            SliceSet(
+                dataset=dataset,
+                tier=tier,
+                rows=make_slices(judged.of_tier(tier), _axes(dataset, tier), replicates=replicates),
+            )
+            for dataset, judged in applied.items()
+            for tier in judged.table.tiers
+        ],
+        ablation=view_ablation(unseen, applied["test"].table, replicates=replicates),
+        view_grid=view_grid(unseen),
+        shortcut=inputs.shortcut,
+        latency=inputs.latency,
+        bars=hold_bars(blocks, inputs.shortcut, lengths),
     )
     return report, applied
+
+
+def _axes(dataset: Dataset, tier: str) -> tuple[Axis, ...]:
+    if dataset == "heldout":
+        return ("generator",)
+    return AXES if tier == "clean" else _DEGRADED_AXES
+
+
+def _forms(metas: Sequence[ScoreMeta]) -> Forms:
+    total = Forms(original=0, stored=0, missing=0)
+    for meta in metas:
+        total += meta.forms or total
+    return total
 
 
 def make_block(
@@ -143,39 +181,6 @@ def make_block(
     )
 
 
-def gather(
-    test: Path, unseen: Sequence[Path], shortcut: Sequence[Path], latency: Path | None, network: str
-) -> tuple[dict[str, list[ScoreRow]], Inputs]:
-    """Read the score tables and measurements of a release, and check that they belong together.
-
-    Raises:
-        DataError: `test` or a check was made with another network than the released one, or an `unseen` table
-        was
-            not scored by a network of its own fold.
-    """
-    if read_meta(test).network != network:
-        raise DataError(f"{test.name} was scored by another network than the released one: score it anew")
-    metas = [read_meta(path) for path in unseen]
-    if any(not meta.select.startswith("fold:") or meta.network == network for meta in metas):
-        raise DataError("unseen tables must be scored with --select fold:K by networks that left fold K out")
-    rows = {"test": read_scores(test), "unseen": [row for path in unseen for row in read_scores(path)]}
-    check_folds(as_table(rows["unseen"]))
-    try:
-        inputs = Inputs(
-            network=network,
-            fold_networks=sorted({meta.network for meta in metas}),
-            shortcut=[ShortcutReport.model_validate_json(path.read_bytes()) for path in shortcut],
-            latency=Latency.model_validate_json(latency.read_bytes()) if latency else None,
-        )
-    except (OSError, ValidationError) as error:
-        raise DataError(f"a shortcut or latency file is missing or invalid: {error}") from error
-    if any(check.network not in (network, *inputs.fold_networks) for check in inputs.shortcut):
-        raise DataError("a shortcut check was made with a network that is not of this release")
-    if len(inputs.fold_networks) != len(metas):
-        raise DataError("each fold needs a network of its own")
-    return rows, inputs
-
-
 def write_report(folder: Path, report: Report, applied: dict[Dataset, Applied]) -> None:
     """Write `report.json`, the plots and `report.md`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -189,6 +194,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser("src.evaluation.report", __doc__)
     args.add_argument("--test", type=Path, default=None, help="score table of --select test")
     args.add_argument("--unseen", nargs="+", default=None, help="score tables of all folds")
+    args.add_argument(
+        "--heldout", type=Path, default=None, help="score table of --select heldout; left out when not there"
+    )
     args.add_argument("--shortcut", nargs="+", default=[], help="files of src.evaluation.shortcut")
     args.add_argument("--latency", type=Path, default=None, help="file of src.evaluation.latency")
     args.add_argument("--model", type=Path, default=Path("models/detector.onnx"))
@@ -201,13 +209,14 @@ def main(argv: Sequence[str]) -> int:
     card, network = read_card(options.model), network_hash(options.model)
     if options.test is None:
         rows, inputs = read_archive(options.out, read_manifest(options.manifest))
-        if inputs.network != network:
-            raise DataError(
-                "the report folder's scores are of another network than the model's: score it anew"
-            )
     else:
+        known = {"test": options.test}
+        if options.heldout and options.heldout.is_file():
+            known["heldout"] = options.heldout
         shortcut = expand(options.shortcut)
-        rows, inputs = gather(options.test, expand(options.unseen), shortcut, options.latency, network)
+        rows, inputs = gather(known, expand(options.unseen), shortcut, options.latency, network)
+    check_inputs(rows, inputs, card, network)
+    if options.test is not None:
         write_archive(options.out, rows, inputs)
     report, applied = build_report(rows, card, inputs, replicates=options.replicates)
     write_report(options.out, report, applied)

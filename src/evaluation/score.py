@@ -8,20 +8,36 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, get_args
 
 import structlog
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from src.data.layout import locate
+from src.data.layout import locate, stored_path
 from src.data.manifest import PhotoRecord
 from src.data.splits import Split
 from src.evaluation.card import network_hash
 from src.evaluation.command import parser, run_command
-from src.evaluation.scores import ScoreRow, csv_cells, make_row, read_scores, write_scores
+from src.evaluation.origin import (
+    MAX_MISSING,
+    ScoreMeta,
+    check_selection,
+    count_forms,
+    read_meta,
+    write_meta,
+)
+from src.evaluation.scores import (
+    Form,
+    ScoreRow,
+    ViewLogits,
+    csv_cells,
+    make_row,
+    read_scores,
+    write_scores,
+)
 from src.evaluation.selection import Selection, select, spread
 from src.imaging.decode import decode
 from src.imaging.degrade import Tier, apply_tier
@@ -49,27 +65,13 @@ class Scorer(Protocol):
         ...
 
 
-class ScoreMeta(BaseModel):
-    """Which network made a score table, from which photos; lies beside the table as `<table>.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    network: str
-    model_version: str
-    select: str
-    manifest_hash: str
-
-
-def score_image(
-    scorer: Scorer, image: Image.Image, plan: ViewPlan | None = None
-) -> tuple[float, float, float]:
-    """The combined, the global and the mean crop logit (NaN without crops) of an upright RGB picture."""
+def score_image(scorer: Scorer, image: Image.Image, plan: ViewPlan | None = None) -> ViewLogits:
+    """The logits of an upright RGB picture, under the card's plan or another."""
     card = scorer.card
     plan = plan or card.views
     scores = scorer.score_views([make_views(image, plan, card.mean, card.std)])[0]
     crops = [float(logit) for logit in scores.crop_logits]
-    mean = sum(crops) / len(crops) if crops else float("nan")
-    return combine_logits(plan, scores.global_logit, crops), scores.global_logit, mean
+    return ViewLogits(combine_logits(plan, scores.global_logit, crops), scores.global_logit, tuple(crops))
 
 
 def score_photo(
@@ -86,14 +88,15 @@ def score_photo(
     Raises:
         ImageError: The photo cannot be used (`unreadable_file` when it is not there).
     """
-    image = open_photo(record, raw_dir, (plan or scorer.card.views).max_side)
+    image, form = open_photo(record, raw_dir, (plan or scorer.card.views).max_side)
     return [
-        make_row(record, split, tier, score_image(scorer, apply_tier(image, tier), plan)) for tier in tiers
+        make_row(record, split, tier, form, score_image(scorer, apply_tier(image, tier), plan))
+        for tier in tiers
     ]
 
 
-def open_photo(record: PhotoRecord, raw_dir: Path, draft_side: int) -> Image.Image:
-    """Decode a photo as serving does.
+def open_photo(record: PhotoRecord, raw_dir: Path, draft_side: int) -> tuple[Image.Image, Form]:
+    """Decode a photo as serving does, and say which of its forms that was.
 
     Raises:
         ImageError: The photo cannot be used (`unreadable_file` when it is not there).
@@ -101,7 +104,8 @@ def open_photo(record: PhotoRecord, raw_dir: Path, draft_side: int) -> Image.Ima
     path = locate(record, raw_dir)
     if path is None:
         raise ImageError("unreadable_file", f"photo {record.photo_id} is not under the raw folder")
-    return decode(path.read_bytes(), draft_side=draft_side)
+    form: Form = "stored" if path == stored_path(record, raw_dir) else "original"
+    return decode(path.read_bytes(), draft_side=draft_side), form
 
 
 def score_photos(
@@ -150,70 +154,57 @@ def score_photos(
 
 def score_to(
     path: Path, scorer: Scorer, selection: Selection, raw_dir: Path, *, tiers: Sequence[Tier], meta: ScoreMeta
-) -> tuple[int, int]:
+) -> ScoreMeta:
     """Score a selection into the table `path`, going on where an earlier run of the same network ended.
 
     Returns:
-        Photos scored now, and photos that could not be.
+        The table's meta, with what was scored from what.
 
     Raises:
-        DataError: The table there is of another network, selection or manifest.
+        DataError: The table there is of another network, selection, manifest or splits.
     """
-    done = resume(path, meta)
+    done, meta = resume(path, meta)
+    plan = scorer.card.views.model_copy(update={"crops": meta.crops})
     todo = [each for each in selection.records if any((each.photo_id, tier) not in done for tier in tiers)]
-    scored = failed = 0
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with path.open("a", newline="", encoding="utf-8") as file, Progress(*columns) as progress:
         task = progress.add_task(f"score {meta.select}", total=len(todo))
         writer = csv.writer(file, lineterminator="\n")
-        for rows in score_photos(scorer, todo, selection.splits, raw_dir, tiers, done=done):
+        for rows in score_photos(scorer, todo, selection.splits, raw_dir, tiers, plan=plan, done=done):
             writer.writerows(csv_cells(row) for row in rows)
             file.flush()
-            scored, failed = scored + bool(rows), failed + (not rows)
             progress.advance(task)
-    return scored, failed
+    forms = count_forms(read_scores(path), len(selection.records))
+    meta = meta.model_copy(update={"forms": forms})
+    write_meta(path, meta)
+    return meta
 
 
-def resume(path: Path, meta: ScoreMeta) -> frozenset[tuple[str, str]]:
+def resume(path: Path, meta: ScoreMeta) -> tuple[frozenset[tuple[str, str]], ScoreMeta]:
     """Make a new table, or check the one that is there and say which (photo id, tier) pairs it has.
 
-    A last line that a kill cut short is removed.
+    A last line that a kill cut short is removed. A table with more crops than the card counts by now goes on
+    with them: fitting may have found that fewer do.
+
+    Returns:
+        The pairs, and the table's meta.
 
     Raises:
-        DataError: The table there is of another network, selection or manifest.
+        DataError: The table there is of another network, selection, manifest or splits, or has fewer crops.
     """
-    beside = meta_path(path)
     if not path.is_file():
         write_scores(path, [])
-        beside.write_text(meta.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        return frozenset()
-    if read_meta(path) != meta:
+        write_meta(path, meta)
+        return frozenset(), meta
+    found = read_meta(path)
+    if found.model_copy(update={"forms": None, "crops": meta.crops}) != meta or found.crops < meta.crops:
         raise DataError(
-            f"{path.name} holds scores of another model or selection: remove it or name another --out"
+            f"{path.name} holds scores of another model, selection or splits: remove it or name another --out"
         )
     text = path.read_bytes()
     if not text.endswith(b"\n"):
         path.write_bytes(text[: text.rfind(b"\n") + 1])
-    return frozenset((row.photo_id, row.tier) for row in read_scores(path))
-
-
-def meta_path(table: Path) -> Path:
-    """Where the `ScoreMeta` of a table lies."""
-    return table.with_name(table.name + ".json")
-
-
-def read_meta(table: Path) -> ScoreMeta:
-    """Which network made a table.
-
-    Raises:
-        DataError: Nothing valid beside the table says so.
-    """
-    try:
-        return ScoreMeta.model_validate_json(meta_path(table).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValidationError) as error:
-        raise DataError(
-            f"{meta_path(table).name} is missing or invalid: which model made {table.name}?"
-        ) from error
+    return frozenset((row.photo_id, row.tier) for row in read_scores(path)), found
 
 
 def parse_tiers(text: str) -> list[Tier]:
@@ -230,7 +221,7 @@ def parse_tiers(text: str) -> list[Tier]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Score a selection of photos; exit code 1 when some could not be scored."""
+    """Score a selection of photos; exit code 1 when more than a few could not be scored."""
     args = parser("src.evaluation.score", __doc__)
     args.add_argument("--model", type=Path, default=Path("models/detector.onnx"))
     args.add_argument("--manifest", type=Path, default=Path("data/manifest.csv"))
@@ -238,22 +229,37 @@ def main(argv: Sequence[str]) -> int:
     args.add_argument("--raw", type=Path, default=Path("data/raw"))
     args.add_argument("--select", default="test", help="test, val, train, heldout, all or fold:K")
     args.add_argument("--tiers", default="clean,web,hard")
+    args.add_argument("--if-any", action="store_true", help="no error when the selection holds no photo")
+    args.add_argument("--max-missing", type=float, default=MAX_MISSING, help="share of photos not scored")
     args.add_argument("--limit", type=int, default=None, help="at most so many photos, spread over shops")
     args.add_argument("--out", type=Path, required=True)
     options = args.parse_args(argv)
-    selection = select(options.manifest, options.splits, options.select)
-    selection = Selection(spread(selection.records, options.limit), selection.splits, selection.manifest_hash)
     detector = Detector.from_file(options.model, threads=1)
+    selection = select(options.manifest, options.splits, options.select, may_be_empty=options.if_any)
+    check_selection(detector.card, options.select, selection.splits_hash)
+    if not selection.records:
+        log.info("nothing_selected", select=options.select)
+        return 0
+    selection = replace(selection, records=spread(selection.records, options.limit))
+    facts = detector.card.training
     meta = ScoreMeta(
         network=network_hash(options.model),
         model_version=detector.card.version,
         select=options.select,
         manifest_hash=selection.manifest_hash,
+        splits_hash=selection.splits_hash,
+        held_out_fold=facts.held_out_fold if facts else None,
+        steps=facts.steps if facts else None,
+        crops=detector.card.views.crops,
+        limit=options.limit,
     )
     tiers = parse_tiers(options.tiers)
-    scored, failed = score_to(options.out, detector, selection, options.raw, tiers=tiers, meta=meta)
-    log.info("scored", photos=scored, failed=failed, table=options.out.name)
-    return 1 if failed else 0
+    forms = score_to(options.out, detector, selection, options.raw, tiers=tiers, meta=meta).forms
+    if forms is None or forms.missing_share > options.max_missing:
+        log.error("too_many_missing", table=options.out.name, forms=forms and forms.model_dump())
+        return 1
+    log.info("scored", table=options.out.name, **forms.model_dump())
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from src.data.families import family_of
 from src.data.manifest import Label, PhotoRecord
@@ -22,11 +23,40 @@ from src.data.splits import Split, SplitName
 from src.imaging.degrade import Tier
 from src.utils.errors import DataError
 
+Form = Literal["original", "stored"]
+"""Which file of a photo was scored: the upload as it was, or the stored 512-px form."""
+
+
+def parse_logits(cell: str) -> tuple[float, ...]:
+    """`"1.5 -0.25"` -> its numbers."""
+    return tuple(float(part) for part in cell.split())
+
+
+Logits = Annotated[
+    tuple[float, ...], BeforeValidator(lambda cell: parse_logits(cell) if isinstance(cell, str) else cell)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLogits:
+    """Raw logits of one photo.
+
+    Attributes:
+        combined: Of the photo, by the view plan that it was scored with.
+        whole: Of the global view.
+        crops: Of each crop, most detailed first.
+    """
+
+    combined: float
+    whole: float
+    crops: tuple[float, ...]
+
 
 class ScoreRow(BaseModel):
     """The raw logits of one photo in one tier, beside the facts that figures are sliced by.
 
-    `crop_logit` is the mean over the crops, NaN where the view plan has none.
+    `logit` is combined by the view plan at the time of scoring; `crop_logits`, most detailed crop first, are
+    empty where that plan had none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,16 +71,17 @@ class ScoreRow(BaseModel):
     split: SplitName
     fold: int
     tier: Tier
+    form: Form
     logit: float
     global_logit: float
-    crop_logit: float
+    crop_logits: Logits
 
 
 COLUMNS: tuple[str, ...] = tuple(ScoreRow.model_fields)
 
 
-def make_row(record: PhotoRecord, split: Split, tier: Tier, logits: tuple[float, float, float]) -> ScoreRow:
-    """Join a photo's facts with its (combined, global, mean crop) logits."""
+def make_row(record: PhotoRecord, split: Split, tier: Tier, form: Form, logits: ViewLogits) -> ScoreRow:
+    """Join a photo's facts with its logits."""
     return ScoreRow(
         photo_id=record.photo_id,
         label=record.label,
@@ -62,15 +93,26 @@ def make_row(record: PhotoRecord, split: Split, tier: Tier, logits: tuple[float,
         split=split.split,
         fold=split.fold,
         tier=tier,
-        logit=logits[0],
-        global_logit=logits[1],
-        crop_logit=logits[2],
+        form=form,
+        logit=logits.combined,
+        global_logit=logits.whole,
+        crop_logits=logits.crops,
     )
 
 
 def csv_cells(row: ScoreRow) -> list[str]:
     """A row as CSV cells; logits keep five decimals, far below what moves a probability."""
-    return [f"{value:.5f}" if isinstance(value, float) else str(value) for value in row.model_dump().values()]
+    cells = {name: str(value) for name, value in row.model_dump().items()}
+    return list((cells | logit_cells(row)).values())
+
+
+def logit_cells(row: ScoreRow) -> dict[str, str]:
+    """The three columns of logits."""
+    return {
+        "logit": f"{row.logit:.5f}",
+        "global_logit": f"{row.global_logit:.5f}",
+        "crop_logits": " ".join(f"{value:.5f}" for value in row.crop_logits),
+    }
 
 
 def read_scores(path: Path) -> list[ScoreRow]:
@@ -90,10 +132,14 @@ def read_scores(path: Path) -> list[ScoreRow]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise DataError(f"{path.name}: {first['loc']}: {first['msg']}") from error
-    broken = next((row for row in rows if not math.isfinite(row.logit)), None)
+    broken = next((row for row in rows if not _is_finite(row)), None)
     if broken is not None:
-        raise DataError(f"{path.name}: the logit of {broken.photo_id} is not finite")
+        raise DataError(f"{path.name}: a logit of {broken.photo_id} is not finite")
     return rows
+
+
+def _is_finite(row: ScoreRow) -> bool:
+    return all(math.isfinite(value) for value in (row.logit, row.global_logit, *row.crop_logits))
 
 
 def write_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
@@ -107,7 +153,10 @@ def write_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreTable:
-    """The columns of N score rows as arrays of length N; `fake` is True for AI-generated."""
+    """The columns of N score rows as arrays of length N; `fake` is True for AI-generated.
+
+    `crop_logits` is [N, K], NaN behind the last crop of a photo that has fewer than K.
+    """
 
     photo_id: NDArray[np.str_]
     fake: NDArray[np.bool_]
@@ -120,7 +169,7 @@ class ScoreTable:
     tier: NDArray[np.str_]
     logit: NDArray[np.float64]
     global_logit: NDArray[np.float64]
-    crop_logit: NDArray[np.float64]
+    crop_logits: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.fake)
@@ -153,6 +202,9 @@ def as_table(rows: Sequence[ScoreRow]) -> ScoreTable:
     def column(name: str) -> list[str]:
         return [str(getattr(row, name)) for row in rows]
 
+    crops = np.full((len(rows), max(len(row.crop_logits) for row in rows)), np.nan)
+    for index, row in enumerate(rows):
+        crops[index, : len(row.crop_logits)] = row.crop_logits
     return ScoreTable(
         photo_id=np.array(column("photo_id")),
         fake=np.array([row.label == "ai_generated" for row in rows]),
@@ -165,5 +217,5 @@ def as_table(rows: Sequence[ScoreRow]) -> ScoreTable:
         tier=np.array(column("tier")),
         logit=np.array([row.logit for row in rows], dtype=np.float64),
         global_logit=np.array([row.global_logit for row in rows], dtype=np.float64),
-        crop_logit=np.array([row.crop_logit for row in rows], dtype=np.float64),
+        crop_logits=crops,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from src.data.manifest import PhotoRecord, manifest_hash, read_manifest
-from src.data.splits import Split, read_splits
+from src.data.splits import Split, read_splits, splits_hash
 from src.utils.errors import ConfigError, DataError
 
 _SPLITS = ("train", "val", "test", "heldout")
@@ -20,15 +20,18 @@ class Selection:
     records: list[PhotoRecord]
     splits: dict[str, Split]
     manifest_hash: str
+    splits_hash: str
 
 
-def select(manifest: Path, splits: Path, wanted: str) -> Selection:
+def select(manifest: Path, splits: Path, wanted: str, *, may_be_empty: bool = False) -> Selection:
     """Read the manifest and the splits and keep what was asked for.
 
     Args:
         manifest: CSV of photos.
         splits: CSV of splits.
-        wanted: `train`, `val`, `test`, `heldout`, `all`, or `fold:K` (all photos of the shops of fold K).
+        wanted: `train`, `val`, `test`, `heldout`, `all`, or `fold:K` (the shops of fold K, without what
+            is held out: thresholds must not learn from it).
+        may_be_empty: Whether a selection of nothing is fine.
 
     Raises:
         ConfigError: `wanted` is none of these.
@@ -39,9 +42,9 @@ def select(manifest: Path, splits: Path, wanted: str) -> Selection:
     if missing:
         raise DataError(f"{missing} photos of the manifest have no split: make the splits anew")
     chosen = [record for record in records if _matches(by_id[record.photo_id], wanted)]
-    if not chosen:
+    if not chosen and not may_be_empty:
         raise DataError(f"no photo is selected by {wanted!r}")
-    return Selection(chosen, by_id, manifest_hash(records))
+    return Selection(chosen, by_id, manifest_hash(records), splits_hash(by_id.values()))
 
 
 def _matches(split: Split, wanted: str) -> bool:
@@ -50,7 +53,7 @@ def _matches(split: Split, wanted: str) -> bool:
     kind, _, number = wanted.partition(":")
     if kind != "fold" or not number.isdecimal():
         raise ConfigError(f"cannot select {wanted!r}: use {', '.join(_SPLITS)}, all or fold:K")
-    return split.fold == int(number)
+    return split.fold == int(number) and split.split != "heldout"
 
 
 def spread(records: Sequence[PhotoRecord], limit: int | None) -> list[PhotoRecord]:

@@ -1,0 +1,74 @@
+"""Ships a fitted model: the file that the report judged, and no other, becomes `models/detector.onnx`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from src.evaluation.card import network_hash, read_card
+from src.evaluation.command import parser, run_command
+from src.evaluation.figures import Report, read_report
+from src.utils.errors import DataError
+from src.utils.model_card import ModelCard
+
+
+def check_judged(card: ModelCard, network: str, report: Report) -> None:
+    """Refuse a model that is not, in all that moves a verdict, the one that the report is about.
+
+    Raises:
+        DataError: Network, version, views, calibration, policies or data differ.
+    """
+    facts = {
+        "network": (network, report.network),
+        "name": (card.name, report.model_name),
+        "version": (card.version, report.model_version),
+        "views": (card.views, report.views),
+        "calibration": (card.calibration, report.calibration),
+        "policies": (card.policies, report.policies),
+        "data_hash": (card.data_hash, report.data_hash),
+        "splits_hash": (card.training.splits_hash if card.training else None, report.splits_hash),
+        "steps": (card.training.steps if card.training else None, report.lengths.released),
+    }
+    different = [name for name, (mine, judged) in facts.items() if mine != judged]
+    if different:
+        raise DataError(
+            f"the report is of another model ({', '.join(different)} differ): run `make evaluate`"
+        )
+
+
+def ship(model: Path, report: Path, target: Path) -> ModelCard:
+    """Copy the model to `target` in one step; whoever loads it meanwhile sees the old file or the new one.
+
+    Raises:
+        DataError: The report is missing or of another model.
+        ModelError: No such model.
+    """
+    card = read_card(model)
+    check_judged(card, network_hash(model), read_report(report))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(model, draft)
+        os.replace(draft, target)  # noqa: PTH105 - the call that is atomic on every system
+    finally:
+        draft.unlink(missing_ok=True)
+    return card
+
+
+def main(argv: Sequence[str]) -> int:
+    """Ship the model."""
+    args = parser("src.evaluation.release", __doc__)
+    args.add_argument("--model", type=Path, default=Path("outputs/release/model.onnx"))
+    args.add_argument("--report", type=Path, default=Path("reports/detector/report.json"))
+    args.add_argument("--to", type=Path, default=Path("models/detector.onnx"))
+    options = args.parse_args(argv)
+    card = ship(options.model, options.report, options.to)
+    sys.stdout.write(f"{options.to.name} is {card.name} {card.version}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
