@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from src.data.manifest import PhotoRecord, write_manifest
-from src.data.splits import Split, write_splits
-from src.evaluation.scores import ScoreRow, ScoreTable, as_table
-from tests.support.tiny_model import write_tiny_model
+from src.data.splits import Split, splits_hash, write_splits
+from src.evaluation.origin import Forms, ScoreMeta, count_forms, write_meta
+from src.evaluation.scores import ScoreRow, ScoreTable, as_table, write_scores
+from src.utils.model_card import ModelCard, TrainingFacts
+from tests.support.tiny_model import tiny_card, write_tiny_model
 
 STYLES = ("seller", "studio", "render")
 GENERATORS = ("gpt_image_2", "sd15", "flux1_dev", "gemini_3_pro_image")
@@ -52,12 +54,57 @@ def synthetic_rows(
                         split=split,
                         fold=(shop // 2) % folds,
                         tier=tier,
+                        form="stored" if photo == 1 else "original",
                         logit=round(float(parts.mean()), 5),
                         global_logit=round(float(parts[0]), 5),
-                        crop_logit=round(float(parts[1]), 5),
+                        crop_logits=(round(float(parts[1]), 5),),
                     )
                 )
     return rows
+
+
+def score_meta(**changes: object) -> ScoreMeta:
+    """A finished meta of a `test` table; `changes` replace fields."""
+    fields: dict[str, object] = {
+        "network": "released",
+        "model_version": "1",
+        "select": "test",
+        "manifest_hash": "m",
+        "splits_hash": "s",
+        "held_out_fold": None,
+        "steps": 1500,
+        "crops": 1,
+        "forms": Forms(original=1, stored=0, missing=0),
+    }
+    return ScoreMeta.model_validate(fields | changes)
+
+
+def write_table(path: Path, rows: list[ScoreRow], missing: int = 0, **changes: object) -> Path:
+    """A score table with a meta that fits it; `changes` replace fields of the meta."""
+    write_scores(path, rows)
+    forms = count_forms(rows, len({row.photo_id for row in rows}) + missing)
+    write_meta(path, score_meta(**({"forms": forms} | changes)))
+    return path
+
+
+def write_folds(folder: Path, rows: list[ScoreRow], **changes: object) -> list[Path]:
+    """A table for each fold, by a network of its own of 550 steps."""
+    return [
+        write_table(
+            folder / f"fold{fold}.csv",
+            [row for row in rows if row.fold == fold],
+            **(
+                {"network": f"n{fold}", "select": f"fold:{fold}", "held_out_fold": fold, "steps": 550}
+                | changes
+            ),
+        )
+        for fold in sorted({row.fold for row in rows})
+    ]
+
+
+def released_card(**changes: object) -> ModelCard:
+    """The card of a network trained by the splits of `score_meta`."""
+    return tiny_card(training=TrainingFacts(photos=99, steps=1500, splits_hash="s"), **changes)
 
 
 @pytest.fixture
@@ -77,6 +124,20 @@ class World:
     model: Path
     records: list[PhotoRecord]
     split_of: dict[str, Split]
+
+    def card(self, held_out_fold: int | None = None, **changes: object) -> ModelCard:
+        """The tiny card of a network trained by these splits."""
+        facts: dict[str, object] = {
+            "photos": 9,
+            "steps": 100,
+            "splits_hash": splits_hash(self.split_of.values()),
+            "held_out_fold": held_out_fold,
+        }
+        return tiny_card(training=TrainingFacts.model_validate(facts | changes))
+
+    def without_fold(self, fold: int) -> Path:
+        """Another model file, of a network that never saw this fold."""
+        return write_tiny_model(self.root / f"without_{fold}.onnx", self.card(fold))
 
     def options(self) -> list[str]:
         """The options that every command shares."""
@@ -137,6 +198,7 @@ def world(tmp_path: Path) -> World:
     manifest, splits_path = tmp_path / "manifest.csv", tmp_path / "splits.csv"
     write_manifest(manifest, records)
     write_splits(splits_path, splits)
-    model = write_tiny_model(tmp_path / "detector.onnx")
     by_id = {split.photo_id: split for split in splits}
-    return World(tmp_path, manifest, splits_path, raw, model, records, by_id)
+    world = World(tmp_path, manifest, splits_path, raw, tmp_path / "detector.onnx", records, by_id)
+    write_tiny_model(world.model, world.card())
+    return world

@@ -10,7 +10,7 @@ import pytest
 from src.evaluation.card import network_hash, read_card, write_card
 from src.inference.detector import Detector
 from src.utils.errors import ModelError
-from src.utils.model_card import Calibration, ViewPlan
+from src.utils.model_card import Calibration
 from tests.support.tiny_model import tiny_card, tiny_graph, write_tiny_model
 
 
@@ -37,8 +37,12 @@ def test_the_hash_names_the_network_not_what_is_said_about_it(tmp_path: Path) ->
         path, card.model_copy(update={"metrics": {"auroc": 1.0}, "calibration": Calibration(bias=1.0)})
     )
     assert network_hash(path) == before
-    write_card(path, card.model_copy(update={"views": ViewPlan(crops=1)}))
-    assert network_hash(path) != before
+    chosen = card.views.model_copy(update={"crops": 1, "global_weight": 0.2})
+    write_card(path, card.model_copy(update={"views": chosen}))
+    assert network_hash(path) == before  # no view's logit depends on these
+    for change in ({"max_side": 512}, {"global_size": 96}, {"crop_size": 64}):
+        write_card(path, card.model_copy(update={"views": card.views.model_copy(update=change)}))
+        assert network_hash(path) != before
     write_card(path, card.model_copy(update={"mean": (0.1, 0.1, 0.1)}))
     assert network_hash(path) != before
     model = tiny_graph()

@@ -16,7 +16,11 @@ from tests.evaluation.conftest import synthetic_rows
 def test_the_labels_of_a_fold_do_not_touch_its_own_verdicts(table: ScoreTable) -> None:
     """Shift one fold's logits: what was fitted for it must stay, what was fitted for all others must move."""
     inside = table.fold == 2
-    shifted = replace(table, logit=np.where(inside, table.logit * 0.2 + 3, table.logit))
+    shifted = replace(
+        table,
+        global_logit=np.where(inside, table.global_logit * 0.2 + 3, table.global_logit),
+        crop_logits=np.where(inside[:, None], table.crop_logits * 0.2 + 3, table.crop_logits),
+    )
     _, before = cross_fit(table)
     _, after = cross_fit(shifted)
     assert after[2] == before[2]
@@ -30,7 +34,8 @@ def test_a_fold_is_judged_with_what_the_others_teach(table: ScoreTable) -> None:
         inside = table.fold == fold
         others = fit(table.where(~inside))
         assert fitted[fold] == others
-        alone = apply(table.where(inside), others.calibration, others.policies)
+        alone = apply(table.where(inside), others.choice, others.calibration, others.policies)
+        np.testing.assert_array_equal(judged.table.logit[inside], alone.table.logit)
         np.testing.assert_array_equal(judged.probability[inside], alone.probability)
         for policy in alone.decided:
             np.testing.assert_array_equal(judged.decided[policy][inside], alone.decided[policy])
@@ -44,7 +49,7 @@ def test_labels_without_signal_are_not_flattered() -> None:
         noise = as_table(synthetic_rows(shops=20, photos=3, signal=0.0, shop_spread=2.0, seed=seed))
         judged, _ = cross_fit(noise)
         known = fit(noise)
-        same = apply(noise, known.calibration, known.policies)
+        same = apply(noise, known.choice, known.calibration, known.policies)
         for found, where in ((same, inflated), (judged, honest)):
             decided = found.decided["balanced"]
             where.append((decided[noise.fake].mean() + (~decided[~noise.fake]).mean()) / 2)
@@ -67,9 +72,9 @@ def test_one_fold_is_too_few(table: ScoreTable) -> None:
 
 def test_the_band_and_the_threshold_are_those_of_the_detector(table: ScoreTable) -> None:
     fitted = fit(table)
-    judged = apply(table, fitted.calibration, fitted.policies)
+    judged = apply(table, fitted.choice, fitted.calibration, fitted.policies)
     for name, policy in fitted.policies.items():
         for i in range(0, len(table), 37):
-            probability = fitted.calibration.probability(float(table.logit[i]))
+            probability = fitted.calibration.probability(float(judged.table.logit[i]))
             assert judged.decided[name][i] == policy.is_fake(probability)
             assert judged.review[name][i] == policy.needs_review(probability)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from src.evaluation.gallery import main, worst_mistakes
+from src.evaluation.plan import choice_of, combined
 from src.evaluation.scores import as_table, write_scores
 from src.utils.errors import ConfigError
 from tests.evaluation.conftest import World, synthetic_rows
@@ -20,7 +21,7 @@ def test_the_surest_mistakes_come_first() -> None:
     assert [p for _, p in accused] == sorted((p for _, p in accused), reverse=True)
     assert [p for _, p in missed] == sorted(p for _, p in missed)
     assert min(p for _, p in accused) >= 0.5 > max(p for _, p in missed)
-    probability = card.calibration.probability(table.logit)
+    probability = card.calibration.probability(combined(table, choice_of(card.views)))
     assert accused[0][1] == pytest.approx(np.max(probability[~table.fake]))
     fakes = set(table.photo_id[table.fake].tolist())
     assert fakes.isdisjoint(name for name, _ in accused)
@@ -34,7 +35,7 @@ def test_the_page_is_self_contained(world: World) -> None:
     scores = world.root / "x.csv"
     write_scores(scores, rows)
     table = as_table(rows)
-    mistaken = (table.logit >= 0) != table.fake
+    mistaken = (combined(table, choice_of(tiny_card().views)) >= 0) != table.fake
     (world.raw / "originals" / f"{table.photo_id[mistaken][0]}.png").unlink()
     out = world.root / "outputs" / "deep" / "gallery.html"
     options = world.options()[:4]  # no splits are needed

@@ -18,12 +18,18 @@ def test_a_table_survives_the_disk(tmp_path: Path) -> None:
     assert read_scores(tmp_path / "deep" / "x.csv") == rows
 
 
-def test_a_plan_without_crops_leaves_nan_in_that_column_alone(tmp_path: Path) -> None:
-    row = synthetic_rows(shops=1, photos=1)[0].model_copy(update={"crop_logit": float("nan")})
-    write_scores(tmp_path / "x.csv", [row])
-    (again,) = read_scores(tmp_path / "x.csv")
-    assert np.isnan(again.crop_logit)
-    assert again.logit == row.logit
+def test_each_crop_keeps_its_logit_and_fewer_crops_leave_gaps(tmp_path: Path) -> None:
+    row = synthetic_rows(shops=1, photos=1)[0]
+    rows = [
+        row.model_copy(update={"photo_id": str(len(crops)), "crop_logits": crops})
+        for crops in ((), (1.5,), (0.25, -3.0))
+    ]
+    write_scores(tmp_path / "x.csv", rows)
+    again = read_scores(tmp_path / "x.csv")
+    assert again == rows
+    np.testing.assert_array_equal(
+        as_table(again).crop_logits, [[np.nan, np.nan], [1.5, np.nan], [0.25, -3.0]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,10 +51,10 @@ def test_a_table_that_is_none_is_refused(tmp_path: Path, change: tuple[str, str]
 def test_a_missing_table_and_a_broken_logit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no score table"):
         read_scores(tmp_path / "x.csv")
-    row = synthetic_rows(shops=1, photos=1)[0].model_copy(update={"logit": float("nan")})
-    write_scores(tmp_path / "x.csv", [row])
-    with pytest.raises(DataError, match="not finite"):
-        read_scores(tmp_path / "x.csv")
+    for change in ({"logit": float("nan")}, {"global_logit": float("inf")}, {"crop_logits": (float("nan"),)}):
+        write_scores(tmp_path / "x.csv", [synthetic_rows(shops=1, photos=1)[0].model_copy(update=change)])
+        with pytest.raises(DataError, match="not finite"):
+            read_scores(tmp_path / "x.csv")
 
 
 def test_columns_keep_the_rows_order_and_know_their_families() -> None:

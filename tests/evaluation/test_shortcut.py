@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from src.data.facts import FileFacts, open_facts
+from src.evaluation.bootstrap import Figure
 from src.evaluation.counterfactual import compare, donors_of, draw_donors, resemble
-from src.evaluation.factcheck import check_facts, worst
-from src.evaluation.scores import write_scores
-from src.evaluation.shortcut import Photo, ShortcutReport, main, run_check
+from src.evaluation.factcheck import FactRow, check_facts, worst
+from src.evaluation.shortcut import FactSet, Photo, ShortcutReport, main, run_check
 from src.imaging.decode import decode
 from src.utils.errors import DataError
-from tests.evaluation.conftest import STYLES, World, synthetic_rows
+from tests.evaluation.conftest import STYLES, World, synthetic_rows, write_folds, write_table
 from tests.support.tiny_model import tiny_card
 
 Score = Callable[[Image.Image], float]
@@ -88,8 +88,22 @@ def test_a_detector_of_the_picture_passes() -> None:
     report = run_check(photos(redness), tiny_card(), "n", "clean")
     assert report.counterfactual.balanced_accuracy["other"] > 95
     assert abs(report.counterfactual.net.value or 0.0) < 1
-    assert report.worst_spearman < 0.25
+    assert report.facts[0].worst_spearman < 0.25
     assert report.passes
+
+
+def test_the_control_excuses_nothing() -> None:
+    """What any re-encoding costs counts against the bar too, and so does each set of scores."""
+    report = run_check(photos(redness), tiny_card(), "n", "clean")
+    again = report.counterfactual
+    dear = again.model_copy(update={"cost": Figure(value=2.1), "control": Figure(value=2.1)})
+    assert not report.model_copy(update={"counterfactual": dear}).passes
+    assert report.model_copy(
+        update={"counterfactual": again.model_copy(update={"cost": Figure(value=2.0)})}
+    ).passes
+    row = FactRow(fact="x", label="real", photos=40, spearman=Figure(value=-0.26), within_source=None)
+    followed = FactSet(scores="unseen", networks=["n0"], rows=[row])
+    assert not report.model_copy(update={"facts": [*report.facts, followed]}).passes
 
 
 def test_a_logit_that_follows_quality_within_a_label_is_found() -> None:
@@ -101,7 +115,7 @@ def test_a_logit_that_follows_quality_within_a_label_is_found() -> None:
     report = run_check(
         photos(lambda image: redness(image) - 30 * blockiness(image), mixed=True), tiny_card(), "n", "x"
     )
-    found = worst(report.facts)
+    found = worst(report.facts[0].rows)
     assert found is not None
     # The larger file is the lossless one: several facts tell the codec.
     assert found.fact in {"is_png", "is_jpeg", "bytes", "bytes_per_pixel", "chroma_4:2:0"}
@@ -220,23 +234,29 @@ def test_the_command_on_files(world: World) -> None:
     report = ShortcutReport.model_validate_json(out.read_text())
     assert report.counterfactual.photos == 16
     assert report.counterfactual.balanced_accuracy["other"] == 100
-    assert report.facts == []  # fewer photos than a correlation needs
+    assert report.facts[0].rows == []  # fewer photos than a correlation needs
 
 
 def test_correlations_may_come_from_whole_score_tables(world: World) -> None:
-    rows = synthetic_rows(shops=2, photos=12, tiers=("clean",))
+    rows = synthetic_rows(shops=4, photos=6, tiers=("clean",))
     ids = [record.photo_id for record in world.records]
-    table = world.root / "unseen.csv"
-    write_scores(
-        table, [row.model_copy(update={"photo_id": name}) for row, name in zip(rows, ids, strict=True)]
-    )
+    rows = [row.model_copy(update={"photo_id": name}) for row, name in zip(rows, ids, strict=True)]
+    table = write_table(world.root / "test.csv", rows)
+    folds = write_folds(world.root, rows)
     (world.raw / "originals" / f"{ids[0]}.png").unlink()
     (world.raw / "originals" / f"{ids[1]}.png").write_bytes(b"no picture")
     out = world.root / "shortcut.json"
-    arguments = [*world.options(), "--select", "all", "--scores", str(table), "--out", str(out)]
+    arguments = [*world.options(), "--select", "all", "--out", str(out)]
+    arguments += ["--scores", str(table), "--scores", *map(str, folds)]
     assert main(arguments) in (0, 1)
     report = ShortcutReport.model_validate_json(out.read_text())
-    assert (report.name, report.facts_from) == ("all", "unseen")
+    assert report.name == "all"
+    assert {each.scores: each.networks for each in report.facts} == {
+        "test": ["released"],
+        "unseen": ["n0", "n1"],
+    }
+    with pytest.raises(DataError, match="by its own"):
+        main([*arguments[:-5], "--scores", str(table), str(folds[0])])
     assert report.counterfactual.photos == 22
 
 

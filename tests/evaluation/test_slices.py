@@ -14,7 +14,7 @@ from src.evaluation.slices import make_slices
 @pytest.fixture
 def clean(table: ScoreTable) -> Applied:
     fitted = fit(table)
-    return apply(table, fitted.calibration, fitted.policies).of_tier("clean")
+    return apply(table, fitted.choice, fitted.calibration, fitted.policies).of_tier("clean")
 
 
 def test_each_axis_has_its_values_and_its_figure(clean: Applied) -> None:
