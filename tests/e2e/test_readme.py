@@ -56,7 +56,9 @@ def test_the_readme_curl_gets_the_verdict_that_the_readme_shows(service, readme,
     assert set(verdict) == set(shown_verdict)
     assert set(verdict["timings_ms"]) == set(shown_verdict["timings_ms"])
     assert verdict["label"] == ("ai_generated" if verdict["probability"] >= verdict["threshold"] else "real")
-    assert 0.5 <= max(verdict["probability"], 1 - verdict["probability"]) <= 1
+    fake = verdict["label"] == "ai_generated"
+    given = verdict["probability"] if fake else 1 - verdict["probability"]
+    assert verdict["confidence"] == pytest.approx(given)
 
 
 def test_health_names_the_model_that_judges(service):
