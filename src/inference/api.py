@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
@@ -18,6 +19,13 @@ from src.utils.settings import Settings, load_settings
 _DESCRIPTION = """Tells real product photos from AI-generated ones.
 
 Every error is `application/problem+json` with a stable `code` and the `request_id`."""
+
+
+def _package_version() -> str:
+    try:
+        return version("ai-product-photo-detector")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+source"
 
 
 def create_app(settings: Settings | None = None, loader: Loader = load_detector) -> FastAPI:
@@ -41,7 +49,10 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
         await service.stop()
 
     app = FastAPI(
-        title="AI product photo detector", version="1.0.0", description=_DESCRIPTION, lifespan=lifespan
+        title="AI product photo detector",
+        version=_package_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
     )
     app.state.service = service
     app.add_middleware(RequestIdMiddleware)
