@@ -56,7 +56,7 @@ def network_hash(path: Path) -> str:
     card = _card_of(model, path)
     del model.metadata_props[:]
     digest = hashlib.sha256(model.SerializeToString(deterministic=True))
-    sizes = card.views.model_dump_json(include={"max_side", "global_size", "crop_size"})
+    sizes = card.views.model_dump_json(include={"max_side", "global_sizes", "crop_size"})
     digest.update(sizes.encode())
     digest.update(repr((card.mean, card.std)).encode())
     return digest.hexdigest()[:16]

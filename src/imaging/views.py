@@ -1,4 +1,4 @@
-"""A decoded photo in, the network's inputs out: one global view and a few crops at the photo's own scale.
+"""A decoded photo in, the network's inputs out: the whole photo, and crops at its own scale.
 
 Training cuts its samples with the functions of this module too, so that the network is asked in production
 exactly what it was taught.
@@ -20,21 +20,23 @@ Triple = tuple[float, float, float]
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 as fractions of the upright photo's width and height."""
 
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+STRIDE = 32
+"""Pixels of the input to one place of the last feature map."""
+
 
 @dataclass(frozen=True, slots=True)
 class Views:
     """The network's inputs for one photo.
 
     Attributes:
-        global_view: float32 [1, 3, G, G], the central square of the photo.
+        global_views: float32 [1, 3, H, W] each, the whole photo at the plan's sizes.
         crops: float32 [K, 3, C, C], squares at the photo's own scale, most detailed first.
-        global_box: where the global view lies.
         crop_boxes: where each crop lies.
     """
 
-    global_view: NDArray[np.float32]
+    global_views: tuple[NDArray[np.float32], ...]
     crops: NDArray[np.float32]
-    global_box: Box
     crop_boxes: tuple[Box, ...]
 
 
@@ -56,6 +58,16 @@ def cut_square(image: Image.Image, left: float, top: float, side: float, size: i
     if side == size and left == int(left) and top == int(top):
         return image.crop((int(left), int(top), int(left) + size, int(top) + size))
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+
+
+def whole(image: Image.Image, size: int) -> Image.Image:
+    """The whole photo with about `size` x `size` pixels; each side is a multiple of the network's stride.
+
+    Nothing is cut off and, but for that rounding, nothing is distorted: the network is fully convolutional.
+    """
+    scale = size / math.sqrt(image.width * image.height)
+    width, height = (max(2, round(side * scale / STRIDE)) * STRIDE for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
 
 
 def detail(grey: NDArray[np.uint8]) -> float:
@@ -93,17 +105,13 @@ def make_views(image: Image.Image, plan: ViewPlan, mean: Triple, std: Triple) ->
     """
     image = limit_side(image, plan.max_side)
     width, height = image.size
-    short = min(image.size)
-    left, top = (width - short) / 2, (height - short) / 2
-    global_view = normalise(cut_square(image, left, top, short, plan.global_size), mean, std)
-    side = min(short, plan.crop_size)
+    side = min(*image.size, plan.crop_size)
     corners = crop_corners(image, side, plan.crops) if plan.crops else []
     crops = [normalise(cut_square(image, x, y, side, plan.crop_size), mean, std) for x, y in corners]
     empty = np.zeros((0, 3, plan.crop_size, plan.crop_size), np.float32)
     return Views(
-        global_view=global_view[None],
+        global_views=tuple(normalise(whole(image, size), mean, std)[None] for size in plan.global_sizes),
         crops=np.stack(crops) if crops else empty,
-        global_box=_fractions(left, top, short, width, height),
         crop_boxes=tuple(_fractions(x, y, side, width, height) for x, y in corners),
     )
 
@@ -113,7 +121,7 @@ def _fractions(left: float, top: float, side: float, width: int, height: int) ->
 
 
 def combine_logits(plan: ViewPlan, global_logit: float, crop_logits: list[float]) -> float:
-    """One logit for the photo: the global view's and the crops' mean, weighted by `plan.global_weight`."""
+    """One logit for the photo: the mean of the global views and that of the crops, weighted as planned."""
     if not crop_logits:
         return global_logit
     return plan.global_weight * global_logit + (1 - plan.global_weight) * sum(crop_logits) / len(crop_logits)

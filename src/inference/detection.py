@@ -28,12 +28,12 @@ class Detection(BaseModel):
         policy: Name of the policy.
         model_version: Version in the model card.
         logit: The views' logits combined, before calibration.
-        global_logit: Logit of the global view.
+        global_logit: Mean logit of the global views.
         crop_logits: Logits of the crops, most detailed crop first.
-        heatmap: Rows of 0..1, top left first, None where no view looked; see `heatmap.assemble`.
+        heatmap: Rows of 0..1, top left first, see `heatmap.assemble`.
         timings_ms: Milliseconds for `decode`, `views`, `inference` and `total`; in a batch, `inference` is an
             equal share of the batch's.
-        embedding: float32 [D], features of the global view; read-only, never part of the JSON.
+        embedding: float32 [D], features of the first global view; read-only, never part of the JSON.
     """
 
     model_config = ConfigDict(

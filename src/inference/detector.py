@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from src.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode, normalise_picture
-from src.imaging.views import Views, combine_logits, make_views
+from src.imaging.views import WHOLE, Views, combine_logits, make_views
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
 from src.inference.session import Raw, Session
@@ -37,11 +37,11 @@ class ViewScores:
     """The network's raw answers for one photo.
 
     Attributes:
-        global_logit: Logit of the global view.
+        global_logit: Mean logit of the global views.
         crop_logits: float32 [K].
-        global_cam: float32 [h, w].
+        global_cam: float32 [h, w], of the first global view.
         crop_cams: float32 [K, h, w].
-        embedding: float32 [D], of the global view.
+        embedding: float32 [D], of the first global view.
     """
 
     global_logit: float
@@ -144,16 +144,17 @@ class Detector:
         """
         if not views:
             return []
-        whole = self._run(np.concatenate([item.global_view for item in views]))
+        # Whole photos differ in shape; one alone fills a CPU.
+        whole = [[self._run(view) for view in item.global_views] for item in views]
         close = self._run(np.concatenate([item.crops for item in views]))
         ends = np.cumsum([len(item.crops) for item in views])
         return [
             ViewScores(
-                global_logit=float(whole.logit[i]),
+                global_logit=float(np.mean([raw.logit[0] for raw in whole[i]])),
                 crop_logits=close.logit[end - len(item.crops) : end],
-                global_cam=whole.cam[i],
+                global_cam=whole[i][0].cam[0],
                 crop_cams=close.cam[end - len(item.crops) : end],
-                embedding=whole.embedding[i],
+                embedding=whole[i][0].embedding[0],
             )
             for i, (item, end) in enumerate(zip(views, ends.tolist(), strict=True))
         ]
@@ -219,12 +220,12 @@ class Detector:
         )
 
     def _heatmap(self, views: Views, scores: ViewScores) -> Grid:
-        """Where a crop lies, the global view and the crop count as they do in the photo's logit."""
+        """Where a crop lies, the global views and the crop count as they do in the photo's logit."""
         share = self.card.views.global_weight
-        # A weight of 0 would blank the places that only the global view saw.
+        # A weight of 0 would blank the places that no crop saw.
         weights = [max(share, 1e-6)] + [1.0 - share] * len(views.crop_boxes)
         cams = [scores.global_cam, *scores.crop_cams]
-        return assemble(cams, [views.global_box, *views.crop_boxes], weights, self.card.calibration)
+        return assemble(cams, [WHOLE, *views.crop_boxes], weights, self.card.calibration)
 
     def _run(self, images: NDArray[np.float32]) -> Raw:
         """Score N views of one size in calls of bounded size; N may be 0."""

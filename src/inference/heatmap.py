@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from src.imaging.views import Box
 from src.utils.model_card import Calibration
 
-Grid = list[list[float | None]]
-"""Rows of cells, top left first; a cell that no view saw is None, `null` in JSON."""
+Grid = list[list[float]]
+"""Rows of cells, top left first."""
 
 GRID = 8
 """Cells along each side of the grid."""
@@ -72,8 +72,8 @@ def assemble(
 
     Returns:
         GRID rows of GRID values in 0..1, top left first: the calibrated probability of "AI-generated" that
-        the photo would have if it looked everywhere as it does in this cell. A cell that no view saw is None:
-        nothing is known of it, and 0 would read as "certainly real".
+        the photo would have if it looked everywhere as it does in this cell. The boxes together must cover
+        the photo.
     """
     total = np.zeros((GRID, GRID))
     seen = np.zeros((GRID, GRID))
@@ -81,9 +81,5 @@ def assemble(
         logits, share = project(cam, box)
         total += weight * logits
         seen += weight * share
-    known = seen > 1e-9
-    grid = calibration.probability(total / np.where(known, seen, 1.0))
-    return [
-        [round(float(value), 4) if is_known else None for value, is_known in zip(*rows, strict=True)]
-        for rows in zip(grid, known, strict=True)
-    ]
+    grid: Grid = calibration.probability(total / seen).round(4).tolist()
+    return grid

@@ -33,10 +33,9 @@ class _Reply(BaseModel):
 class Evidence(_Reply):
     """Why the verdict is what it is."""
 
-    heatmap: list[list[float | None]] = Field(
+    heatmap: list[list[float]] = Field(
         description="8 rows of 8 cells over the upright photo, top left first: the probability of "
-        "AI-generated that the photo would have if it looked everywhere as it does there; null where no view "
-        "lay."
+        "AI-generated that the photo would have if it looked everywhere as it does there."
     )
 
 

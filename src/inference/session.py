@@ -100,7 +100,7 @@ class Session:
 
     def _warm_up(self) -> None:
         views = self.card.views
-        for size in sorted({views.global_size, views.crop_size} if views.crops else {views.global_size}):
+        for size in sorted({*views.global_sizes, *([views.crop_size] if views.crops else [])}):
             batch = np.zeros((2, 3, size, size), np.float32)
             try:
                 raw = self.run(batch)

@@ -26,6 +26,8 @@ class DataConfig(_Section):
     splits: Path = Path("data/processed/splits.csv")
     raw: Path = Path("data/raw")
     cache: Path = Path("data/processed/cache")
+    held_out_generators: tuple[str, ...] = ()
+    """Generators kept from training; the splits must agree (`src.data.splits --held-out-generator`)."""
     held_out_fold: int | None = None
     """Train on every photo outside this fold of whole shops; None trains on the `train` split."""
 
@@ -37,8 +39,9 @@ class ModelConfig(_Section):
     initial_weights: Literal["hub", "file", "none"] = "hub"
     weights_file: Path | None = None
     dropout: Share = 0.2
-    mean: Triple = (0.5, 0.5, 0.5)
-    std: Triple = (0.5, 0.5, 0.5)
+    mean: Triple | None = None
+    std: Triple | None = None
+    """None takes what timm states for the architecture's own weights."""
 
 
 class SamplingConfig(_Section):

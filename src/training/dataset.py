@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from src.data.manifest import PhotoRecord
 from src.imaging.views import normalise
 from src.training.augment import crop_view, global_view
-from src.training.cache import cache_folder, load_pixels
+from src.training.cache import CachedPhoto
 from src.training.config import OptimConfig, TrainConfig
+from src.training.model import normalisation
 from src.training.sampling import sampling_weights
 
 Sample = tuple[torch.Tensor, float]
@@ -32,23 +32,23 @@ def input_size(optim: OptimConfig, step: int) -> int:
 class TrainingViews(Dataset[Sample]):
     """Map-style data set over sample numbers; an item is (float32 [3, S, S], 1.0 for AI-generated or 0.0)."""
 
-    def __init__(self, records: Sequence[PhotoRecord], config: TrainConfig) -> None:
-        self._records = list(records)
+    def __init__(self, photos: Sequence[CachedPhoto], config: TrainConfig) -> None:
+        self._photos = list(photos)
         self._config = config
-        self._cumulative = np.cumsum(sampling_weights(self._records, config.sampling))
-        self._folder = cache_folder(config.data.cache, config.views.max_side)
+        records = [photo.record for photo in photos]
+        self._cumulative = np.cumsum(sampling_weights(records, config.sampling))
+        self._mean, self._std = normalisation(config.model)
 
     def __getitem__(self, number: int) -> Sample:
         config = self._config
         rng = np.random.default_rng((config.seed, number))
         drawn = int(np.searchsorted(self._cumulative, rng.random() * self._cumulative[-1], side="right"))
-        record = self._records[min(drawn, len(self._records) - 1)]
-        pixels = load_pixels(self._folder, record.photo_id)
+        photo = self._photos[min(drawn, len(self._photos) - 1)]
         size = input_size(config.optim, number // config.optim.batch_size)
         cut = crop_view if rng.random() < config.sampling.crop_share else global_view
-        view = cut(pixels, size, config.augment, rng)
-        array = normalise(view, config.model.mean, config.model.std)
-        return torch.from_numpy(array), float(record.is_fake)
+        view = cut(photo.pixels(), size, config.augment, rng)
+        array = normalise(view, self._mean, self._std)
+        return torch.from_numpy(array), float(photo.record.is_fake)
 
 
 class _BatchNumbers(Sampler[list[int]]):
@@ -63,11 +63,11 @@ class _BatchNumbers(Sampler[list[int]]):
         return self._last - self._first
 
 
-def batches(records: Sequence[PhotoRecord], config: TrainConfig, first_step: int) -> DataLoader[Sample]:
+def batches(photos: Sequence[CachedPhoto], config: TrainConfig, first_step: int) -> DataLoader[Sample]:
     """Batches of a run from `first_step` on: (float32 [B, 3, S, S], float32 [B])."""
     numbers = _BatchNumbers(first_step, config.optim.steps, config.optim.batch_size)
     return DataLoader(
-        TrainingViews(records, config),
+        TrainingViews(photos, config),
         batch_sampler=numbers,
         num_workers=config.loader_workers,
         prefetch_factor=4 if config.loader_workers else None,

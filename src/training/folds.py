@@ -9,15 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from src.data.splits import read_splits
 from src.training.config import TrainConfig, load_config
 from src.training.train import train
 from src.utils.logging import configure_logging
-
-log = structlog.get_logger(__name__)
 
 
 def fold_config(config: TrainConfig, fold: int, steps: int | None = None) -> TrainConfig:
@@ -39,16 +36,9 @@ def fold_folder(config: TrainConfig, fold: int) -> Path:
 
 
 def train_folds(config: TrainConfig, steps: int | None = None) -> list[Path]:
-    """Train what is not there yet and return the files, in the order of the folds."""
-    paths = []
-    for fold in sorted({split.fold for split in read_splits(config.data.splits).values()}):
-        path = fold_folder(config, fold) / "model.onnx"
-        if path.exists():
-            log.info("fold_is_there", fold=fold)
-        else:
-            train(fold_config(config, fold, steps))
-        paths.append(path)
-    return paths
+    """Train what is not trained yet and return the files, in the order of the folds."""
+    folds = sorted({split.fold for split in read_splits(config.data.splits).values()})
+    return [train(fold_config(config, fold, steps)) for fold in folds]
 
 
 def main(

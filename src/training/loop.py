@@ -14,16 +14,26 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
-from src.data.manifest import PhotoRecord
 from src.training.average import WeightAverage
+from src.training.cache import CachedPhoto
 from src.training.config import OptimConfig, TrainConfig
 from src.training.dataset import batches
+from src.training.identity import BEST, CHECKPOINT
 from src.training.model import PhotoNet
 
 log = structlog.get_logger(__name__)
 
 Validate = Callable[[PhotoNet], dict[str, float]]
 Track = Callable[[dict[str, float], int], None]
+
+
+_COLUMNS = (
+    TextColumn("training"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TimeRemainingColumn(),
+    TextColumn("{task.fields[note]}"),
+)
 
 
 @dataclass
@@ -60,49 +70,44 @@ class Trainer:
         )
         self.state = Progressed()
         self._validate, self._track = validate, track
-        self._checkpoint = config.output / "checkpoint.pt"
-        self._best = config.output / "best.pt"
+        self._checkpoint = config.output / CHECKPOINT
+        self._best = config.output / BEST
 
-    def run(self, records: Sequence[PhotoRecord]) -> PhotoNet:
+    def run(self, photos: Sequence[CachedPhoto]) -> PhotoNet:
         """Train to the last step (or until nothing improves) and return the network to export."""
-        config, optim = self.config, self.config.optim
-        config.output.mkdir(parents=True, exist_ok=True)
+        self.config.output.mkdir(parents=True, exist_ok=True)
         self.resume()
-        columns = (
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        started = time.monotonic() - self.state.seconds
-        with Progress(*columns) as progress:
-            task = progress.add_task("", total=optim.steps, completed=self.state.step, note="")
-            for views, labels in batches(records, config, self.state.step):
-                loss = self._step(views, labels)
-                self.state.step += 1
-                self.state.seconds = time.monotonic() - started
-                progress.update(task, advance=1, note=f"loss {loss:.3f}")
-                if self.state.step % 20 == 0:
-                    self._track(
-                        {"loss": loss, "learning_rate": _rate(optim, self.state.step)}, self.state.step
-                    )
-                if (
-                    self._validate
-                    and self.state.step % config.validation.every == 0
-                    and self._stale(self._validate)
-                ):
-                    break
-                if self.state.step % config.checkpoint_every == 0 or self.state.step == optim.steps:
-                    self.save()
+        if not self._gave_up():
+            self._run(photos)
         return self._result()
+
+    def _run(self, photos: Sequence[CachedPhoto]) -> None:
+        config, state, steps = self.config, self.state, self.config.optim.steps
+        started = time.monotonic() - state.seconds
+        with Progress(*_COLUMNS) as progress:
+            task = progress.add_task("", total=steps, completed=state.step, note="")
+            for views, labels in batches(photos, config, state.step):
+                loss = self._step(views, labels)
+                state.step += 1
+                state.seconds = time.monotonic() - started
+                progress.update(task, advance=1, note=f"loss {loss:.3f}")
+                if state.step % 20 == 0:
+                    rate = _rate(config.optim, state.step)
+                    self._track({"loss": loss, "learning_rate": rate}, state.step)
+                if self._validate and state.step % config.validation.every == 0:
+                    self._judge(self._validate)
+                if state.step % config.checkpoint_every == 0 or state.step == steps or self._gave_up():
+                    self.save()
+                if self._gave_up():
+                    log.info("stopped_early", step=state.step, best_step=state.best_step)
+                    break
 
     def _step(self, views: torch.Tensor, labels: torch.Tensor) -> float:
         optim = self.config.optim
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(optim, self.state.step)
-        views = views.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        views = views.to(self.device, memory_format=torch.channels_last)
         target = labels.to(self.device) * (1 - optim.label_smoothing) + optim.label_smoothing / 2
         half = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
         with half:
@@ -115,7 +120,7 @@ class Trainer:
         self.ema.update(self.model)
         return float(loss.detach())
 
-    def _stale(self, validate: Validate) -> bool:
+    def _judge(self, validate: Validate) -> None:
         state = self.state
         figures = validate(self.ema.average)
         self._track(figures, state.step)
@@ -126,14 +131,12 @@ class Trainer:
             _save(self.ema.average.state_dict(), self._best)
         else:
             state.stale_rounds += 1
-        if state.stale_rounds >= self.config.validation.patience:
-            log.info("stopped_early", step=state.step, best_step=state.best_step)
-            self.save()
-            return True
-        return False
+
+    def _gave_up(self) -> bool:
+        return self.state.stale_rounds >= self.config.validation.patience
 
     def _result(self) -> PhotoNet:
-        if self._best.exists() and self._validate is not None:
+        if self.state.best_step:
             self.ema.average.load_state_dict(
                 torch.load(self._best, map_location=self.device, weights_only=True)
             )
@@ -143,31 +146,32 @@ class Trainer:
         """Write the checkpoint; the old one stays whole until the new one is."""
         _save(
             {
-                "config": self.config.model_dump_json(),
                 "model": self.model.state_dict(),
                 "average": self.ema.average.state_dict(),
                 "updates": self.ema.updates,
                 "optimiser": self.optimiser.state_dict(),
                 "state": vars(self.state),
                 "torch_rng": torch.get_rng_state(),
+                "cuda_rng": torch.cuda.get_rng_state_all(),
             },
             self._checkpoint,
         )
 
     def resume(self) -> bool:
-        """Load the checkpoint of an interrupted run of the same configuration; False when there is none."""
+        """Load the checkpoint of an interrupted run; False when there is none.
+
+        The folder must belong to this run (`src.training.identity`).
+        """
         if not self._checkpoint.exists():
             return False
         saved = torch.load(self._checkpoint, map_location=self.device, weights_only=True)
-        if saved["config"] != self.config.model_dump_json():
-            log.warning("checkpoint_of_another_configuration_ignored", path=str(self._checkpoint))
-            return False
         self.model.load_state_dict(saved["model"])
         self.ema.average.load_state_dict(saved["average"])
         self.ema.updates = saved["updates"]
         self.optimiser.load_state_dict(saved["optimiser"])
         self.state = Progressed(**saved["state"])
         torch.set_rng_state(saved["torch_rng"].cpu())
+        torch.cuda.set_rng_state_all([state.cpu() for state in saved["cuda_rng"]])
         log.info("resumed", step=self.state.step)
         return True
 

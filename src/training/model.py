@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from src.training.config import ModelConfig
+from src.training.config import ModelConfig, Triple
 from src.utils.errors import ConfigError
 
 
@@ -53,6 +54,19 @@ class PhotoNet(nn.Module):
         logit = self.head(self.dropout(embedding))[:, 0]
         cam = torch.einsum("ndhw,d->nhw", features, self.head.weight[0]) + self.head.bias
         return NetOutput(logit, embedding, cam)
+
+
+def normalisation(config: ModelConfig) -> tuple[Triple, Triple]:
+    """Mean and standard deviation by channel: as configured, else what timm states for the architecture."""
+    stated = timm.get_pretrained_cfg(config.architecture, allow_unregistered=False)
+    if stated is None:
+        raise ConfigError(f"timm states nothing of {config.architecture!r}: set model.mean and model.std")
+    return config.mean or _triple(stated.mean), config.std or _triple(stated.std)
+
+
+def _triple(values: Sequence[float]) -> Triple:
+    red, green, blue = values
+    return red, green, blue
 
 
 def build_model(config: ModelConfig) -> PhotoNet:

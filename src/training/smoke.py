@@ -37,7 +37,7 @@ def smoke_config(config: TrainConfig) -> TrainConfig:
     write_manifest(data.manifest, records)
     write_splits(data.splits, make_splits(records, config.seed, test_share=0.2, val_share=0.2, folds=3))
     small = {"architecture": "test_efficientnet", "initial_weights": "none", "dropout": 0.0}
-    views = {"max_side": SIDE, "global_size": 64, "crop_size": 64, "crops": 2}
+    views = {"max_side": SIDE, "global_sizes": (64,), "crop_size": 64, "crops": 2}
     optim = OptimConfig(
         steps=60,
         batch_size=16,

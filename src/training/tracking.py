@@ -9,8 +9,7 @@ from typing import Any
 import mlflow
 
 from src.training.config import TrainConfig
-
-_RUN_ID = "mlflow_run_id"
+from src.training.identity import TRACKED_RUN
 
 
 @contextmanager
@@ -19,7 +18,7 @@ def tracked_run(config: TrainConfig) -> Iterator[Callable[[dict[str, float], int
     mlflow.set_tracking_uri(config.tracking_uri)
     mlflow.set_experiment(config.experiment)
     config.output.mkdir(parents=True, exist_ok=True)
-    note = config.output / _RUN_ID
+    note = config.output / TRACKED_RUN
     run_id = note.read_text().strip() if note.exists() else None
     with mlflow.start_run(run_id=run_id, run_name=None if run_id else config.name) as run:
         if run_id is None:

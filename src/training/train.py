@@ -12,22 +12,24 @@ import numpy as np
 import structlog
 import torch
 import typer
+from numpy.typing import NDArray
 from PIL import Image
 
 from src.data.manifest import PhotoRecord, manifest_hash, read_manifest
-from src.data.splits import Split, read_splits
-from src.imaging.views import make_views
-from src.training.cache import cache_folder, fill_cache, load_pixels
+from src.data.splits import Split, read_splits, splits_hash, splits_match
+from src.imaging.views import cut_square, normalise
+from src.training.cache import CachedPhoto, fill_cache
 from src.training.config import TrainConfig, load_config
 from src.training.export import PARITY_BATCHES, export
+from src.training.identity import MODEL, claim_output, run_identity
 from src.training.loop import Trainer
-from src.training.model import build_model
+from src.training.model import build_model, normalisation
 from src.training.smoke import smoke_config
 from src.training.tracking import tracked_run
 from src.training.validate import make_validator
 from src.utils.errors import DataError
 from src.utils.logging import configure_logging
-from src.utils.model_card import Calibration, ModelCard, Policy
+from src.utils.model_card import Calibration, ModelCard, Policy, TrainingFacts
 
 log = structlog.get_logger(__name__)
 
@@ -43,17 +45,30 @@ def train(config: TrainConfig) -> Path:
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
-    records = read_manifest(config.data.manifest)
-    training, validation = select_records(records, read_splits(config.data.splits), config)
-    training = fill_cache(training, config.data.raw, config.data.cache, config.views.max_side)
-    validation = fill_cache(validation, config.data.raw, config.data.cache, config.views.max_side)
+    data, max_side = config.data, config.views.max_side
+    records, splits = read_manifest(data.manifest), read_splits(data.splits)
+    splits_match(records, splits, data.held_out_generators)
+    chosen, kept = select_records(records, splits, config)
+    training = fill_cache(chosen, data.raw, data.cache, max_side)
+    validation = fill_cache(kept, data.raw, data.cache, max_side)
+    claim_output(config.output, run_identity(config, training))
+    path = config.output / MODEL
+    if path.exists():
+        log.info("trained_already", path=str(path))
+        return path
     log.info("training", photos=len(training), validation=len(validation), output=str(config.output))
     with tracked_run(config) as track:
         validator = make_validator(validation, config) if validation else None
         trainer = Trainer(build_model(config.model), config, validator, track)
         model = trainer.run(training)
-        path = config.output / "model.onnx"
-        difference = export(model, draft_card(config, training), path, _parity_views(training, config))
+        facts = TrainingFacts(
+            photos=len(training),
+            steps=trainer.state.best_step or trainer.state.step,
+            splits_hash=splits_hash(splits.values()),
+            held_out_fold=data.held_out_fold,
+        )
+        records = [photo.record for photo in training]
+        difference = export(model, draft_card(config, records, facts), path, _parity_views(training, config))
         track({"parity": difference, "train_seconds": trainer.state.seconds}, trainer.state.step)
     return path
 
@@ -86,33 +101,37 @@ def select_records(
     return training, validation
 
 
-def draft_card(config: TrainConfig, training: Sequence[PhotoRecord]) -> ModelCard:
+def draft_card(config: TrainConfig, training: Sequence[PhotoRecord], facts: TrainingFacts) -> ModelCard:
     """The card of a network that is not calibrated yet: 1/2 decides, and everything near it is reviewed."""
+    mean, std = normalisation(config.model)
     return ModelCard(
         name=config.name,
         version=config.version,
         architecture=config.model.architecture,
         views=config.views,
-        mean=config.model.mean,
-        std=config.model.std,
+        mean=mean,
+        std=std,
         calibration=Calibration(),
         policies={
             "balanced": Policy(threshold=0.5, review_low=0.2, review_high=0.8, description="uncalibrated")
         },
         data_hash=manifest_hash(training),
         git_commit=_git_commit(),
+        training=facts,
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     )
 
 
-def _parity_views(records: Sequence[PhotoRecord], config: TrainConfig) -> list[np.ndarray]:
-    folder = cache_folder(config.data.cache, config.views.max_side)
-    chosen = records[:: max(1, len(records) // (3 * max(PARITY_BATCHES)))]
-    images = [Image.fromarray(np.asarray(load_pixels(folder, record.photo_id))) for record in chosen]
-    return [
-        make_views(image, config.views, config.model.mean, config.model.std).global_view[0]
-        for image in images
-    ]
+def _parity_views(photos: Sequence[CachedPhoto], config: TrainConfig) -> list[NDArray[np.float32]]:
+    chosen = photos[:: max(1, len(photos) // (3 * max(PARITY_BATCHES)))]
+    mean, std = normalisation(config.model)
+    return [normalise(_square(photo.image(), config.views.crop_size), mean, std) for photo in chosen]
+
+
+def _square(image: Image.Image, size: int) -> Image.Image:
+    """The middle of the photo: parity is of batches, so all must have one shape."""
+    short = min(image.size)
+    return cut_square(image, (image.width - short) // 2, (image.height - short) // 2, short, size)
 
 
 def _git_commit() -> str:

@@ -33,14 +33,15 @@ class ViewPlan(_Frozen):
 
     Attributes:
         max_side: Cap of the photo's long side in pixels; larger photos are shrunk before views are cut.
-        global_size: Side in pixels of the square global view.
+        global_sizes: One global view for each: the whole photo, its aspect kept, with about as many pixels as
+            a square of this side; the first one gives heatmap and embedding.
         crop_size: Side in pixels of a crop at the photo's own scale.
-        crops: Number of crops; 0 leaves the global view alone.
-        global_weight: Weight of the global logit; the mean crop logit gets the rest.
+        crops: Number of crops; 0 leaves the global views alone.
+        global_weight: Weight of the mean global logit; the mean crop logit gets the rest.
     """
 
     max_side: int = Field(default=1024, ge=32, le=8192)
-    global_size: int = Field(default=256, ge=32, le=2048)
+    global_sizes: tuple[Annotated[int, Field(ge=32, le=2048)], ...] = Field(default=(384, 256), min_length=1)
     crop_size: int = Field(default=224, ge=32, le=2048)
     crops: int = Field(default=4, ge=0, le=64)
     global_weight: Fraction = 0.5

@@ -40,7 +40,7 @@ def test_the_hash_names_the_network_not_what_is_said_about_it(tmp_path: Path) ->
     chosen = card.views.model_copy(update={"crops": 1, "global_weight": 0.2})
     write_card(path, card.model_copy(update={"views": chosen}))
     assert network_hash(path) == before  # no view's logit depends on these
-    for change in ({"max_side": 512}, {"global_size": 96}, {"crop_size": 64}):
+    for change in ({"max_side": 512}, {"global_sizes": (96,)}, {"crop_size": 64}):
         write_card(path, card.model_copy(update={"views": card.views.model_copy(update=change)}))
         assert network_hash(path) != before
     write_card(path, card.model_copy(update={"mean": (0.1, 0.1, 0.1)}))

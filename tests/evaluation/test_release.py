@@ -41,7 +41,7 @@ def test_a_model_that_was_not_judged_is_not_shipped(release: Release) -> None:
         ({"version": "9"}, "version"),
         ({"calibration": card.calibration.model_copy(update={"bias": 9.0})}, "calibration"),
         ({"policies": card.policies | {"balanced": strict}}, "policies"),
-        ({"views": card.views.model_copy(update={"global_size": 96})}, "network, views"),
+        ({"views": card.views.model_copy(update={"global_sizes": (96,)})}, "network, views"),
         ({"training": None}, "splits_hash, steps"),
     ):
         write_card(release.model, card.model_copy(update=change))

@@ -268,7 +268,7 @@ def test_without_measurements_the_report_leaves_them_out(release: Release) -> No
 def test_scores_of_another_network_are_refused(release: Release) -> None:
     release.report()
     card = read_card(release.model)
-    views = card.views.model_copy(update={"global_size": 96})
+    views = card.views.model_copy(update={"global_sizes": (96,)})
     write_card(release.model, card.model_copy(update={"views": views}))
     with pytest.raises(DataError, match="another network"):
         release.report()

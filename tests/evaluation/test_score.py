@@ -86,7 +86,7 @@ def test_every_tier_is_scored_on_the_degraded_photo(world: World) -> None:
 
 def test_another_view_plan_can_be_tried(world: World) -> None:
     detector = Detector.from_file(world.model, threads=1)
-    plan = ViewPlan(max_side=256, global_size=64, crop_size=32, crops=0)
+    plan = ViewPlan(max_side=256, global_sizes=(64,), crop_size=32, crops=0)
     logits = score_image(detector, Image.new("RGB", (80, 60), (200, 90, 100)), plan)
     assert logits.combined == logits.whole
     assert logits.crops == ()
@@ -122,7 +122,7 @@ def test_scores_of_two_networks_are_never_mixed(world: World) -> None:
     arguments = [*world.options(), "--select", "test", "--tiers", "clean", "--out", str(out)]
     assert main(arguments) == 0
     card = Detector.from_file(world.model).card
-    views = card.views.model_copy(update={"global_size": 96})
+    views = card.views.model_copy(update={"global_sizes": (96,)})
     write_tiny_model(world.model, card.model_copy(update={"views": views}))
     with pytest.raises(DataError, match="another model"):
         main(arguments)

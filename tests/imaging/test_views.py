@@ -19,7 +19,7 @@ from src.utils.model_card import ViewPlan
 from tests.support.pictures import picture
 
 MEAN = STD = (0.5, 0.5, 0.5)
-PLAN = ViewPlan(max_side=256, global_size=64, crop_size=48, crops=3)
+PLAN = ViewPlan(max_side=256, global_sizes=(64, 48), crop_size=48, crops=3)
 
 
 def _noise(width, height, seed=0):
@@ -31,12 +31,17 @@ def _noise(width, height, seed=0):
 def test_every_photo_gives_the_planned_views(width, height, crops):
     plan = PLAN.model_copy(update={"crops": crops})
     views = make_views(picture(1, (width, height)), plan, MEAN, STD)
-    assert views.global_view.shape == (1, 3, 64, 64)
+    assert len(views.global_views) == 2
+    for view, size in zip(views.global_views, plan.global_sizes, strict=True):
+        assert view.shape[:2] == (1, 3)
+        assert view.shape[2] % 32 == view.shape[3] % 32 == 0
+        assert np.abs(view).max() <= 1
+        if max(width, height) <= 2 * min(width, height):
+            assert 0.5 * size**2 <= view.shape[2] * view.shape[3] <= 2 * size**2
     assert views.crops.shape[1:] == (3, 48, 48)
     assert len(views.crops) == len(views.crop_boxes) <= crops
-    assert views.global_view.dtype == views.crops.dtype == np.float32
-    assert np.abs(views.global_view).max() <= 1
-    for x0, y0, x1, y1 in (views.global_box, *views.crop_boxes):
+    assert views.global_views[0].dtype == views.crops.dtype == np.float32
+    for x0, y0, x1, y1 in views.crop_boxes:
         assert 0 <= x0 < x1 <= 1 + 1e-9
         assert 0 <= y0 < y1 <= 1 + 1e-9
 
@@ -96,3 +101,21 @@ def test_logits_are_weighted_by_the_plan():
     plan = PLAN.model_copy(update={"global_weight": 0.25})
     assert combine_logits(plan, 4.0, [0.0, 2.0]) == pytest.approx(0.25 * 4 + 0.75 * 1)
     assert combine_logits(plan, 4.0, []) == 4.0
+
+
+def test_a_global_view_shows_the_whole_photo_upright():
+    image = Image.new("RGB", (300, 100), "white")
+    image.paste("black", (270, 0, 300, 100))
+    (view,) = make_views(
+        image, PLAN.model_copy(update={"global_sizes": (128,)}), (0, 0, 0), (1, 1, 1)
+    ).global_views
+    assert view.shape == (1, 3, 64, 224)
+    assert view[..., : 224 * 8 // 10].min() > 0.99
+    assert view[..., 224 * 95 // 100 :].max() < 0.01
+
+
+def test_an_elongated_photo_keeps_at_least_two_places_a_side():
+    (view,) = make_views(
+        _noise(320, 20), PLAN.model_copy(update={"global_sizes": (64,)}), MEAN, STD
+    ).global_views
+    assert view.shape == (1, 3, 64, 256)

@@ -26,7 +26,7 @@ def tiny_card(**changes: Any) -> ModelCard:
         "name": "tiny",
         "version": "0.0.1",
         "architecture": "tiny_conv",
-        "views": ViewPlan(max_side=256, global_size=64, crop_size=32, crops=2, global_weight=0.5),
+        "views": ViewPlan(max_side=256, global_sizes=(64,), crop_size=32, crops=2, global_weight=0.5),
         "mean": GREY,
         "std": GREY,
         "calibration": Calibration(),

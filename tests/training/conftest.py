@@ -21,5 +21,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
 
 @pytest.fixture(scope="session")
 def records(run):
-    found = read_manifest(run.data.manifest)
-    return fill_cache(found, run.data.raw, run.data.cache, run.views.max_side, workers=1)
+    return read_manifest(run.data.manifest)
+
+
+@pytest.fixture(scope="session")
+def photos(run, records):
+    return fill_cache(records, run.data.raw, run.data.cache, run.views.max_side, workers=1)

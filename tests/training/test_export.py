@@ -11,7 +11,7 @@ from src.training.export import OUTPUTS, export, parity
 from src.training.model import build_model
 from src.training.train import draft_card
 from src.utils.errors import ModelError
-from src.utils.model_card import METADATA_KEY, ModelCard
+from src.utils.model_card import METADATA_KEY, ModelCard, TrainingFacts
 
 
 @pytest.fixture(scope="module")
@@ -23,26 +23,26 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def photos():
+def views():
     return [np.random.default_rng(i).normal(size=(3, 64, 64)).astype(np.float32) for i in range(9)]
 
 
 @pytest.fixture(scope="module")
 def card(run, records):
-    return draft_card(run, records)
+    return draft_card(run, records, TrainingFacts(photos=len(records), steps=3, splits_hash="ab"))
 
 
 @pytest.fixture(scope="module")
-def exported(network, photos, card, tmp_path_factory):
+def exported(network, views, card, tmp_path_factory):
     path = tmp_path_factory.mktemp("export") / "model.onnx"
-    difference = export(network, card, path, photos)
+    difference = export(network, card, path, views)
     return path, difference
 
 
-def test_the_file_answers_as_the_network(exported, network, photos):
+def test_the_file_answers_as_the_network(exported, network, views):
     path, difference = exported
     assert difference <= module.PARITY_LIMIT
-    assert parity(network, path, photos) == pytest.approx(difference, abs=1e-6)
+    assert parity(network, path, views) == pytest.approx(difference, abs=1e-6)
 
 
 def test_the_card_travels_inside(exported, run):
@@ -50,6 +50,8 @@ def test_the_card_travels_inside(exported, run):
     card = ModelCard.from_json(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
     assert card.name == run.name
     assert card.views == run.views
+    assert card.training is not None
+    assert card.training.steps == 3
 
 
 @pytest.mark.parametrize(("batch", "height", "width"), [(1, 64, 64), (5, 96, 160)])
@@ -68,18 +70,29 @@ def test_the_file_tells_nothing_of_the_machine_that_made_it(exported):
     assert b".py" not in content
 
 
-def test_a_file_that_differs_is_refused_and_the_old_one_stays(network, card, photos, monkeypatch, tmp_path):
+def test_a_file_that_differs_is_refused_and_the_old_one_stays(network, card, views, monkeypatch, tmp_path):
     target = tmp_path / "model.onnx"
     target.write_bytes(b"the old one")
     monkeypatch.setattr(module, "PARITY_LIMIT", -1.0)
     with pytest.raises(ModelError, match="differs"):
-        export(network, card, target, photos)
+        export(network, card, target, views)
     assert target.read_bytes() == b"the old one"
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
 
 
-def test_parity_sees_another_network(exported, photos):
+def test_parity_sees_another_network(exported, views):
     torch.manual_seed(1)
     other = build_model(ModelConfig(architecture="test_efficientnet", initial_weights="none"))
     torch.nn.init.normal_(other.head.weight, std=3.0)
-    assert parity(other.eval(), exported[0], photos) > module.PARITY_LIMIT
+    assert parity(other.eval(), exported[0], views) > module.PARITY_LIMIT
+
+
+def test_a_network_that_gives_no_number_is_refused(network, exported, views):
+    spoilt = [*views[:-1], np.full_like(views[0], np.nan)]
+    with pytest.raises(ModelError, match="nan"):
+        module.checked_parity(network, exported[0], spoilt)
+
+
+def test_parity_needs_enough_views_of_each_size(network, exported, views):
+    with pytest.raises(ModelError, match="8 photos"):
+        parity(network, exported[0], [*views, np.zeros((3, 96, 96), np.float32)])

@@ -14,7 +14,7 @@ def _short(run, folder, **changes):
     )
 
 
-def _train(config, records, *, stop_after=None, validate=None):
+def _train(config, photos, *, stop_after=None, validate=None):
     torch.manual_seed(config.seed)
     seen = []
 
@@ -31,31 +31,22 @@ def _train(config, records, *, stop_after=None, validate=None):
             return step(views, labels)
 
         trainer._step = killed
-    return trainer, trainer.run(records), seen
+    return trainer, trainer.run(photos), seen
 
 
-def test_a_killed_run_ends_with_the_very_same_weights(run, records, tmp_path):
+def test_a_killed_run_ends_with_the_very_same_weights(run, photos, tmp_path):
     dropout = run.model.model_copy(update={"dropout": 0.3})  # its random state must come back too
-    _, whole, _ = _train(_short(run, tmp_path / "whole", model=dropout), records)
+    _, whole, _ = _train(_short(run, tmp_path / "whole", model=dropout), photos)
     config = _short(run, tmp_path / "killed", model=dropout)
     with pytest.raises(KeyboardInterrupt):
-        _train(config, records, stop_after=5)
-    trainer, resumed, _ = _train(config, records)
+        _train(config, photos, stop_after=5)
+    trainer, resumed, _ = _train(config, photos)
     assert trainer.state.step == 8
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_a_checkpoint_of_another_configuration_is_not_continued(run, records, tmp_path):
-    config = _short(run, tmp_path)
-    _train(config, records)
-    other = config.model_copy(update={"seed": 99})
-    trainer = Trainer(build_model(other.model), other, None, lambda figures, step: None)
-    assert not trainer.resume()
-    assert trainer.state.step == 0
-
-
-def test_the_best_round_is_kept_and_patience_ends_the_run(run, records, tmp_path):
+def test_the_best_round_is_kept_and_patience_ends_the_run(run, photos, tmp_path):
     rounds = iter([0.5, 0.9, 0.7, 0.6, 0.8])
     kept = []
 
@@ -64,16 +55,28 @@ def test_the_best_round_is_kept_and_patience_ends_the_run(run, records, tmp_path
         return {"worst_tier": next(rounds)}
 
     validation = run.validation.model_copy(update={"every": 1, "patience": 2})
-    trainer, model, _ = _train(_short(run, tmp_path, validation=validation), records, validate=validate)
+    trainer, model, _ = _train(_short(run, tmp_path, validation=validation), photos, validate=validate)
     assert trainer.state.step == 4
     assert trainer.state.best_step == 2
     assert all(torch.equal(v, kept[1][k]) for k, v in model.state_dict().items())
 
 
-def test_the_loss_falls_on_an_easy_set(run, records, tmp_path):
+def test_a_run_that_gave_up_does_not_go_on_when_started_again(run, photos, tmp_path):
+    validation = run.validation.model_copy(update={"every": 1, "patience": 1})
+    config = _short(run, tmp_path, validation=validation)
+    rounds = iter([0.9, 0.5])
+    _train(config, photos, validate=lambda model: {"worst_tier": next(rounds)})
+    trainer, model, seen = _train(config, photos, validate=lambda model: pytest.fail("validated again"))
+    assert trainer.state.step == 2
+    assert not seen
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert all(torch.equal(v, best[k]) for k, v in model.state_dict().items())
+
+
+def test_the_loss_falls_on_an_easy_set(run, photos, tmp_path):
     optim = run.optim.model_copy(update={"steps": 40})
     config = run.model_copy(update={"optim": optim, "output": tmp_path, "loader_workers": 0})
-    _, _, seen = _train(config, records)
+    _, _, seen = _train(config, photos)
     losses = [figures["loss"] for _, figures in seen]
     assert losses[-1] < 0.55
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from src.training.average import WeightAverage
 from src.training.config import ModelConfig
-from src.training.model import build_model
+from src.training.model import build_model, normalisation
 from src.utils.errors import ConfigError
 
 SMALL = {"architecture": "test_efficientnet", "initial_weights": "none"}
@@ -80,3 +80,15 @@ def test_the_average_trails_the_weights_and_copies_statistics():
         average.update(model)
     assert average.average.head.bias.item() == pytest.approx(1.0, abs=1e-4)
     assert average.average.backbone.bn1.running_mean[0].item() == 7.0
+
+
+def test_each_architecture_gets_its_own_normalisation():
+    assert normalisation(ModelConfig(architecture="tf_efficientnet_lite0")) == ((0.5,) * 3, (0.5,) * 3)
+    assert normalisation(ModelConfig(architecture="tf_efficientnet_b0"))[0] == (0.485, 0.456, 0.406)
+    assert normalisation(ModelConfig(architecture="tf_efficientnet_b0", mean=(0.1, 0.2, 0.3)))[0] == (
+        0.1,
+        0.2,
+        0.3,
+    )
+    with pytest.raises(ConfigError, match=r"model\.mean"):
+        normalisation(ModelConfig(architecture="efficientnet_b99"))

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from src.data.manifest import read_manifest
-from src.data.splits import Split, read_splits
+from src.data.splits import Split, read_splits, splits_hash
+from src.evaluation.card import read_card
 from src.inference.detector import Detector
 from src.training.folds import fold_config, fold_folder, train_folds
 from src.training.smoke import draw
-from src.training.train import select_records
+from src.training.train import select_records, train
 from src.utils.errors import DataError
 
 
@@ -40,7 +41,7 @@ def test_the_smoke_training_learns_in_under_a_minute(tmp_path):
 
 
 @pytest.mark.slow
-def test_each_fold_trains_without_its_shops_and_is_not_trained_twice(run, records, tmp_path):
+def test_each_fold_trains_without_its_shops_and_is_not_trained_twice(run, tmp_path):
     short = run.model_copy(
         update={"optim": run.optim.model_copy(update={"steps": 2}), "output": tmp_path, "loader_workers": 0}
     )
@@ -49,6 +50,11 @@ def test_each_fold_trains_without_its_shops_and_is_not_trained_twice(run, record
     before = [path.stat().st_mtime_ns for path in paths]
     assert train_folds(short) == paths
     assert [path.stat().st_mtime_ns for path in paths] == before
+    cards = [read_card(path).training for path in paths]
+    assert [card.held_out_fold for card in cards] == [0, 1, 2]
+    assert {card.splits_hash for card in cards} == {splits_hash(read_splits(run.data.splits).values())}
+    train_folds(short, steps=3)
+    assert [read_card(path).training.steps for path in paths] == [3, 3, 3]
 
 
 def test_a_fold_never_sees_its_shops(run, records):
@@ -83,3 +89,9 @@ def test_a_photo_without_a_split_is_an_error(run):
     found = read_manifest(run.data.manifest)
     with pytest.raises(DataError, match="no split"):
         select_records(found, {}, run)
+
+
+def test_a_generator_kept_back_by_the_configuration_must_be_kept_back_by_the_splits(run, tmp_path):
+    data = run.data.model_copy(update={"held_out_generators": ("procedural",)})
+    with pytest.raises(DataError, match="procedural"):
+        train(run.model_copy(update={"data": data, "output": tmp_path}))

@@ -53,7 +53,7 @@ def test_bad_json_is_a_model_error(text: str) -> None:
     ("path", "value", "where"),
     [
         (("surprise",), 1, "surprise"),
-        (("views", "global_size"), -1, "views.global_size"),
+        (("views", "global_sizes"), [-1], "views.global_sizes.0"),
         (("views", "zoom"), 2, "views.zoom"),
         (("calibration", "temperature"), 0, "calibration.temperature"),
         (("default_policy",), "missing", "default policy"),
