@@ -133,3 +133,21 @@ class RequestError(DetectorError):
         super().__init__(message)
         self.args = (code, message)
         self.code = code
+
+
+class StoreError(DetectorError):
+    """The store cannot be reached or cannot write now; nothing was changed, and asking again later helps."""
+
+    code = "store_unavailable"
+
+
+class NotFoundError(DetectorError):
+    """Nothing is kept under the id that was asked for."""
+
+    code = "not_found"
+
+
+class IdempotencyConflict(DetectorError):  # noqa: N818
+    """An idempotency key was used before, for another body."""
+
+    code = "idempotency_conflict"
