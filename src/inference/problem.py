@@ -28,7 +28,6 @@ STATUS = {
     "keys_required": 403,
     "url_disabled": 403,
     "not_found": 404,
-    "prediction_not_found": 404,
     "method_not_allowed": 405,
     "upload_timeout": 408,
     "idempotency_conflict": 409,
