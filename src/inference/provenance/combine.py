@@ -41,7 +41,7 @@ def combine(detection_label: Label, provenance: Provenance) -> Combined:
     | AI | AI-generated or AI-edited, strong or conclusive | AI | `pixels_and_provenance` | no |
     | real | AI-generated, conclusive | AI | `provenance` | no |
     | real | AI-generated, strong; AI-edited, strong or conclusive | real | `pixels_against_provenance` | yes |
-    | any | anything else: camera, editor, weak words, none | as the pixels say | `pixels` | no |
+    | any | camera, editor, weak words, none | the pixels' | `pixels` | no |
 
     Args:
         detection_label: The label by pixels.

@@ -54,21 +54,21 @@ class ManifestReader:
             self._prepare()
 
     @classmethod
-    def from_file(cls, path: Path | None) -> ManifestReader:
+    def from_file(cls, path: Path | None, *, timeout_s: float = 2.0) -> ManifestReader:
         """Build a reader that trusts the authorities in a PEM file; None trusts nobody.
 
         Raises:
             ConfigError: The file cannot be read or holds no certificates.
         """
         if path is None:
-            return cls()
+            return cls(timeout_s=timeout_s)
         try:
             text = path.read_text("ascii", "ignore")
         except OSError as error:
             raise ConfigError(f"the trust list cannot be read: {error.strerror}") from error
         if "BEGIN CERTIFICATE" not in text:
             raise ConfigError("the trust list holds no PEM certificate")
-        return cls(text)
+        return cls(text, timeout_s=timeout_s)
 
     def read(self, data: bytes) -> Mapping[str, Any]:
         """Read and validate the embedded manifest store.
