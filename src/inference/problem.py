@@ -118,16 +118,21 @@ def _problem(code: str, detail: str, request_id: str) -> Problem:
     )
 
 
-def problem_of(request: Request, error: DetectorError) -> Response:
-    """Translate one of our errors into the reply to the request that met it."""
+def translate(error: DetectorError) -> tuple[str, str]:
+    """Return the code and the sentence by which one of our errors is told to a client."""
     code = error.code
     if code not in STATUS:
         code = "corrupt_image" if isinstance(error, ImageError) else "internal_error"
     if code == "internal_error":
         _log.error("unexpected_error", code=error.code, exc_info=error)
-        return problem_response(request, code, "something went wrong on our side")
+        return code, "something went wrong on our side"
+    return code, error.message
+
+
+def problem_of(request: Request, error: DetectorError) -> Response:
+    """Translate one of our errors into the reply to the request that met it."""
     wait = {"Retry-After": str(error.retry_after_s)} if isinstance(error, RateLimitedError) else None
-    return problem_response(request, code, error.message, wait)
+    return problem_response(request, *translate(error), wait)
 
 
 async def _on_detector_error(request: Request, error: Exception) -> Response:

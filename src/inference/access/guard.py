@@ -95,7 +95,8 @@ class Access:
             key = self._identify(Headers(scope=scope))
             if need != "any" and not key.allows(need):
                 raise AccessError("forbidden", f"this key lacks the scope {need!r}")
-            state["api_key_id"], state["client"], state["rate"] = key.id, f"key:{key.id}", key.rate_limit
+            state["api_key_id"], state["scopes"] = key.id, key.scopes
+            state["client"], state["rate"] = f"key:{key.id}", key.rate_limit
         await self.charge(scope)
 
     async def charge(self, scope: Scope, cost: int = 1) -> None:
