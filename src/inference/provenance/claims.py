@@ -79,14 +79,15 @@ _CLAIMED: dict[Says, str] = {
 _STANDS: dict[Standing, str] = {
     "trusted": "Its signer is on the trust list and it fits these pixels.",
     "intact": "It fits these pixels, but its signer is not proved.",
-    "broken": "It does not hold: the file was changed after signing, or the manifest is not its own.",
+    "broken": "It does not hold: the file was changed, the manifest is another file's, or it is ill-formed.",
 }
 
 
 def _standing(store: Mapping[str, Any]) -> tuple[Standing, list[str]]:
     results = _dict(store.get("validation_results"))
     failures = _codes(_dict(results.get("activeManifest")).get("failure"))
-    if "activeManifest" not in results or set(failures) - _WHO:
+    signed = "claimSignature.validated" in _codes(_dict(results.get("activeManifest")).get("success"))
+    if not signed or set(failures) - _WHO:
         return "broken", failures
     if store.get("validation_state") == "Trusted" and not failures:
         return "trusted", failures

@@ -40,8 +40,10 @@ def combine(detection_label: Label, provenance: Provenance) -> Combined:
     |---|---|---|---|---|
     | AI | AI-generated or AI-edited, strong or conclusive | AI | `pixels_and_provenance` | no |
     | real | AI-generated, conclusive | AI | `provenance` | no |
-    | real | AI-generated, strong; AI-edited, strong or conclusive | real | `pixels_against_provenance` | yes |
+    | real | AI-generated strong, or AI-edited | real | `pixels_against_provenance` | yes |
     | any | camera, editor, weak words, none | the pixels' | `pixels` | no |
+
+    Weak words count as none.
 
     Args:
         detection_label: The label by pixels.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import ssl
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -66,8 +67,11 @@ class ManifestReader:
             text = path.read_text("ascii", "ignore")
         except OSError as error:
             raise ConfigError(f"the trust list cannot be read: {error.strerror}") from error
-        if "BEGIN CERTIFICATE" not in text:
-            raise ConfigError("the trust list holds no PEM certificate")
+        try:
+            # The C2PA library passes over what it cannot read; half a list must not go unnoticed.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+        except (ssl.SSLError, ValueError) as error:
+            raise ConfigError("the trust list holds no PEM certificates, or damaged ones") from error
         return cls(text, timeout_s=timeout_s)
 
     def read(self, data: bytes) -> Mapping[str, Any]:

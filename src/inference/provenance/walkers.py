@@ -159,7 +159,7 @@ def _walk_tiff(data: bytes, blocks: Blocks) -> None:
 
 def _walk_gif(data: bytes, blocks: Blocks) -> None:
     at = data.find(_GIF_BLOCK)
-    position = at + len(_GIF_BLOCK)
+    position = at + len(_GIF_BLOCK) + 3  # behind the authentication code
     while at >= 0 and position < len(data) and data[position]:
         blocks.manifest_bytes += data[position]
         position += 1 + data[position]
