@@ -10,7 +10,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from fcntl import LOCK_EX, flock
@@ -88,6 +88,18 @@ class KeyRing:
         """
         key = self._by_digest.get(digest_of(secret))
         return key if key is not None and key.is_live(now or datetime.now(UTC)) else None
+
+
+def parse_scopes(names: Sequence[str]) -> frozenset[Scope]:
+    """Read scopes by their names.
+
+    Raises:
+        ConfigError: There are none, or one is unknown.
+    """
+    scopes = frozenset(scope for scope in SCOPES if scope in names)
+    if len(scopes) != len(set(names)) or not scopes:
+        raise ConfigError(f"a scope is one of {', '.join(SCOPES)}")
+    return scopes
 
 
 def digest_of(secret: str) -> str:
