@@ -19,7 +19,7 @@ from typing import Any
 from src.utils.errors import ConfigError
 
 MAX_MANIFEST = 8 * 2**20
-"""Bytes; a manifest with thumbnails of several ingredients has some hundred kilobytes."""
+"""Bytes, unpacked; a manifest with thumbnails of several ingredients has some hundred kilobytes."""
 _PURPOSES = (
     "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing
     "1.3.6.1.5.5.7.3.36",  # document signing
@@ -135,8 +135,13 @@ def _context(anchors: str) -> Any:  # noqa: ANN401 - the library ships no types
     trust = {"trust_config": "\n".join(_PURPOSES)} | ({"trust_anchors": anchors} if anchors else {})
     settings = {
         "trust": trust,
-        "verify": {"verify_trust": True, "remote_manifest_fetch": False, "ocsp_fetch": False},
-        "core": {"decode_identity_assertions": False, "allowed_network_hosts": []},
+        # Without a list of ours nobody is trusted, whatever list the library may bring along.
+        "verify": {"verify_trust": bool(anchors), "remote_manifest_fetch": False, "ocsp_fetch": False},
+        "core": {
+            "decode_identity_assertions": False,
+            "allowed_network_hosts": [],
+            "max_decompressed_manifest_size_in_mb": MAX_MANIFEST // 2**20,
+        },
     }
     try:
         return library.Context.from_dict(settings)

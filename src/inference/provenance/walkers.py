@@ -6,6 +6,7 @@ ends a walk instead of raising: what was found until then counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -14,6 +15,7 @@ from src.inference.provenance.blocks import MAX_PARTS, Blocks, inflate
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _JPEG_EXIF, _JPEG_XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_NO_FILL = re.compile(rb"[^\xff]")
 _APP1, _APP11, _COMMENT, _SCAN, _END = 0xE1, 0xEB, 0xFE, 0xDA, 0xD9
 _PACKET, _PACKET_END = b"<x:xmpmeta", b"</x:xmpmeta>"
 _MAX_PACKETS = 4
@@ -79,12 +81,11 @@ def _walk_jpeg(data: bytes, blocks: Blocks) -> None:
     for _ in range(MAX_PARTS):
         if data[position : position + 1] != b"\xff":
             return
-        while data[position + 1 : position + 2] == b"\xff":  # fill bytes
-            position += 1
-        marker = data[position + 1] if position + 1 < len(data) else _END
-        if marker in (_SCAN, _END):
+        found = _NO_FILL.search(data, position + 1)
+        marker = found[0][0] if found else _END
+        if found is None or marker in (_SCAN, _END):
             return
-        position += 2
+        position = found.end()
         if marker in _JPEG_BARE:
             continue
         length = int.from_bytes(data[position : position + 2], "big")
@@ -160,7 +161,9 @@ def _walk_tiff(data: bytes, blocks: Blocks) -> None:
 def _walk_gif(data: bytes, blocks: Blocks) -> None:
     at = data.find(_GIF_BLOCK)
     position = at + len(_GIF_BLOCK) + 3  # behind the authentication code
-    while at >= 0 and position < len(data) and data[position]:
+    for _ in range(MAX_PARTS if at >= 0 else 0):
+        if position >= len(data) or not data[position]:
+            break
         blocks.manifest_bytes += data[position]
         position += 1 + data[position]
     _scan_packets(data, blocks)

@@ -78,6 +78,7 @@ def signed(
     agent: str = "Test Image Works",
     parent: bytes | None = None,
     component: bytes | None = None,
+    ballast: int = 0,
 ) -> bytes:
     """Embed a signed manifest in a PNG, JPEG or WebP.
 
@@ -88,18 +89,22 @@ def signed(
         agent: The program that the manifest names.
         parent: A file that this one is said to be an edit of.
         component: A file that this one is said to hold a part of.
+        ballast: Bytes of zeros in the manifest, which is then packed.
     """
     created = {"action": "c2pa.created", "softwareAgent": {"name": agent}, "digitalSourceType": source_type}
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": ["parentOf"]}}
     placed = {"action": "c2pa.placed", "parameters": {"ingredientIds": ["componentOf"]}}
     actions: list[dict[str, Any]] = [created if parent is None else opened]
     actions += [placed] if component is not None else []
-    manifest = {
+    manifest: dict[str, Any] = {
         "claim_generator_info": [{"name": agent, "version": "1.0"}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
     }
+    if ballast:
+        manifest["thumbnail"] = {"format": "image/jpeg", "identifier": "ballast"}
     settings = {
         "builder": {"thumbnail": {"enabled": False}},
+        "core": {"prefer_compress_manifests": bool(ballast)},
         "verify": {"verify_after_sign": False, "remote_manifest_fetch": False},
     }
     signer = c2pa.Signer.from_info(
@@ -111,6 +116,8 @@ def signed(
             if file is not None:
                 ingredient = {"title": relation, "relationship": relation, "label": relation}
                 builder.add_ingredient(json.dumps(ingredient), mime_of(file), BytesIO(file))
+        if ballast:
+            builder.add_resource("ballast", BytesIO(bytes(ballast)))
         builder.sign(signer, mime_of(photo), BytesIO(photo), target)
     return target.getvalue()
 

@@ -142,6 +142,14 @@ def test_every_truncation_of_a_manifest_is_survived():
         assert inspect(file[:end], TRUSTING).strength_of("ai_generated") in (None, "weak")
 
 
+def test_a_packed_manifest_is_unpacked_within_the_bound_only():
+    small, bomb = signed(photo("PNG"), HONEST, ballast=1000), signed(photo("PNG"), HONEST, ballast=12_000_000)
+    assert b"brob" in small
+    assert c2pa_signal(small).strength == "conclusive"
+    assert len(bomb) < 100_000
+    assert (c2pa_signal(bomb).says, "damaged" in c2pa_signal(bomb).reason) == ("unknown", True)
+
+
 def test_a_huge_manifest_is_not_read():
     file = with_chunk(png(), b"caBX", bytes(manifests.MAX_MANIFEST + 1))
     assert c2pa_signal(file, ManifestReader()).reason == "The C2PA manifest is too large to be read."
@@ -229,6 +237,11 @@ def test_a_trust_list_that_is_none_is_refused_at_once(tmp_path: Path, text: str)
     path.write_text(text)
     with pytest.raises(ConfigError, match="trust list"):
         ManifestReader.from_file(path)
+
+
+def test_anchors_that_are_no_certificates_are_refused_at_once():
+    with pytest.raises(ConfigError, match="trust list"):
+        ManifestReader("no certificate")
 
 
 def test_a_missing_trust_list_is_refused_at_once(tmp_path: Path):

@@ -57,6 +57,12 @@ def test_a_generators_name_is_a_strong_word(software):
     assert (signal.says, signal.strength) == ("ai_generated", "strong")
 
 
+@pytest.mark.parametrize("software", ["Edited with Google AI", "PhotoRoom 5.2"])
+def test_an_editor_that_generates_parts_is_told(software):
+    signal = only(photo(exif=exif({0x0131: software})), "software")
+    assert (signal.says, signal.strength) == ("ai_edited", "strong")
+
+
 @pytest.mark.parametrize(
     "comment",
     [
