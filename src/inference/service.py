@@ -227,6 +227,7 @@ class Service:
         for part in (self._scorer, self._examiner, self.store):
             if part is not None:
                 await asyncio.to_thread(part.close)
+        await self.access.close()
 
     def _serve(self, detector: Judge, event: str) -> None:
         card = detector.card

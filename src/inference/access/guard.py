@@ -74,6 +74,11 @@ class Access:
             except ConfigError as error:
                 _log.error("keys_unreadable", reason=error.message)
 
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._limiter is not None:
+            await self._limiter.close()
+
     async def admit(self, scope: Scope) -> None:
         """Let a request in, and note in its state whose it is.
 

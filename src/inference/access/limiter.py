@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -16,9 +16,12 @@ from src.utils.errors import ConfigError, RateLimitedError
 if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.aio.strategies import RateLimiter
+    from redis.asyncio import ConnectionPool
 
 _PATIENCE_S = 0.25
 """What a request waits for the counts at most; a slow Redis must not become a slow service."""
+_REST_S = 1.0
+"""How long the counts are left alone after they could not be reached."""
 
 _log = structlog.get_logger()
 
@@ -44,7 +47,10 @@ class Limiter:
         from limits.errors import ConfigurationError  # noqa: PLC0415
         from limits.storage import storage_from_string  # noqa: PLC0415
 
-        options = {"implementation": "redispy"} if url.startswith("redis") else {}
+        self._pool = _redis_pool(url) if url.startswith("redis") else None
+        options: dict[str, Any] = (
+            {} if self._pool is None else {"implementation": "redispy", "connection_pool": self._pool}
+        )
         try:
             storage = storage_from_string(f"async+{url}", **options)
             self._limiter: RateLimiter = SlidingWindowCounterRateLimiter(storage)
@@ -54,6 +60,7 @@ class Limiter:
         own = errors if isinstance(errors, tuple) else (errors,)
         self._errors: tuple[type[Exception], ...] = (TimeoutError, OSError, *own)
         self._on_failure = on_failure
+        self._rests_until = 0.0
         self._default = parse_rate(rate)
 
     async def charge(self, client: str, rate: str = "", cost: int = 1) -> None:
@@ -68,6 +75,9 @@ class Limiter:
             RateLimitedError: It is one too many.
         """
         items = parse_rate(rate) if rate else self._default
+        if items and time.monotonic() < self._rests_until:
+            self._on_failure()
+            return
         for item in items:
             # More at once than a window holds would never pass; it costs a whole window instead.
             worth = min(cost, item.amount)
@@ -76,15 +86,30 @@ class Limiter:
                     passed = await self._limiter.hit(item, client, cost=worth)
                     wait_s = 0 if passed else await self._wait(item, client)
             except self._errors as error:
+                self._rests_until = time.monotonic() + _REST_S
                 self._on_failure()
                 _log.warning("rate_limit_unreachable", reason=type(error).__name__)
                 return
             if not passed:
                 raise RateLimitedError(f"more than {item.amount} requests in {item.get_expiry()} s", wait_s)
 
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._pool is not None:
+            await self._pool.aclose()
+
     async def _wait(self, item: RateLimitItem, client: str) -> int:
         stats = await self._limiter.get_window_stats(item, client)
         return max(1, min(item.get_expiry(), math.ceil(stats.reset_time - time.time())))
+
+
+def _redis_pool(url: str) -> ConnectionPool:
+    from redis.asyncio import ConnectionPool  # noqa: PLC0415 - as above
+
+    try:
+        return ConnectionPool.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)
+    except ValueError as error:
+        raise ConfigError("DETECTOR_RATE_LIMIT_URL: use redis://host:port") from error
 
 
 @lru_cache(maxsize=256)
