@@ -32,6 +32,9 @@ _WRAPPERS = tuple(
     ipaddress.ip_network(name) for name in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 )
 
+# Assigned to protocols of routers and networks; not all Pythons count it as private.
+_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
+
 
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the internet at large, and not to us, a neighbour or a machine's own."""
@@ -40,6 +43,8 @@ def is_public(address: Address) -> bool:
             return is_public(address.ipv4_mapped)
         if any(address in network for network in _WRAPPERS):
             return False
+    elif address in _PROTOCOLS:
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
