@@ -48,7 +48,11 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                # A connection that is kept would be cut when the server goes, maybe under the next request.
+                if scope["app"].state.service.state in {"draining", "stopping"}:
+                    headers["Connection"] = "close"
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
