@@ -13,8 +13,6 @@ from src.store.statements import RECORD_COLUMNS, to_record
 from src.store.tables import predictions, waiting
 from src.utils.errors import RequestError
 
-MAX_PAGE = 200
-
 
 def page(connection: Connection, cursor: str | None, limit: int) -> ReviewPage:
     """Read the next items of the queue.
@@ -25,7 +23,7 @@ def page(connection: Connection, cursor: str | None, limit: int) -> ReviewPage:
     Args:
         connection: Reads only.
         cursor: `next_cursor` of the page before; none for the first.
-        limit: Most items, 1 to `MAX_PAGE`.
+        limit: Most items, 1 or more.
 
     Raises:
         RequestError: `invalid_request`: not a cursor that was given out here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, select, update
@@ -45,10 +46,10 @@ def insert_once(connection: Connection, spooled: Spooled, claims_since: datetime
     connection.execute(delete(claims).where(mine, claims.c.created_at < claims_since))
     insert_prediction(connection, record)
     inserted = connection.execute(
-        _insert(connection, claims).on_conflict_do_nothing(),
+        _insert(connection, claims).on_conflict_do_nothing().returning(claims.c.key),
         claim.model_dump() | {"prediction_id": record.id, "created_at": record.created_at},
     )
-    if inserted.rowcount:
+    if inserted.first() is not None:
         return record.id
     # Another process came between: its transaction has ended, so its claim can be read now.
     connection.execute(delete(predictions).where(predictions.c.id == record.id))
@@ -80,11 +81,10 @@ def insert_replayed(connection: Connection, waiting: Sequence[Spooled], claims_s
     for item in waiting:
         if item.record.id in gone:
             continue
-        try:
+        with suppress(IdempotencyConflict):
             insert_once(connection, item, claims_since)
-        except IdempotencyConflict:
-            # Its answer has been given; only the key's promise could not be kept while the store was away.
-            insert_prediction(connection, item.record)
+        # Its answer has been given, with this id: it is kept also where its key is another one's by now.
+        insert_prediction(connection, item.record)
 
 
 def find_prediction(connection: Connection, prediction_id: str) -> StoredPrediction | None:

@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 Step = Callable[[Connection], Result]
 
 _MAX_BATCH = 256
+_CROSSED = {"40001", "40P01"}
+"""PostgreSQL's codes of a serialization failure and a deadlock."""
 _log = structlog.get_logger()
 
 
@@ -206,7 +208,9 @@ class Writer:
 def is_outage(error: Exception) -> bool:
     """Whether an error says that the database is away or cannot write; otherwise the data is at fault."""
     if isinstance(error, DBAPIError):
-        return not isinstance(error, DataError | IntegrityError)
+        # Two processes whose batches met crosswise: run one by one, the steps cannot meet so again.
+        crossed = getattr(error.orig, "sqlstate", None) in _CROSSED
+        return not (crossed or isinstance(error, DataError | IntegrityError))
     return isinstance(error, StoreError | PoolTimeout | OSError)
 
 
