@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -21,6 +22,13 @@ from src.utils.settings import Settings, load_settings
 
 _VERSIONED = (predict, batch, url, explain, predictions, review, model)
 """Also at the root, so that `/predict` and its like need no version."""
+
+
+def _package_version() -> str:
+    try:
+        return version("ai-product-photo-detector")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+source"
 
 
 def create_app(settings: Settings | None = None, loader: Loader = load_detector) -> FastAPI:
@@ -52,7 +60,7 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
 
     app = FastAPI(
         title="AI product photo detector",
-        version="1.0.0",
+        version=_package_version(),
         description=description.TEXT,
         lifespan=lifespan,
     )

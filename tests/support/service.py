@@ -25,7 +25,7 @@ from tests.support.tiny_model import tiny_card
 
 
 def quiet_settings(model: Path, **changes: Any) -> Settings:
-    """Settings for tests: the given model, one thread, no chatter, no store, and nothing of this machine's."""
+    """Settings for tests: the given model, one thread, no chatter, no store, nothing of this machine's."""
     fields: dict[str, Any] = {
         "model_path": model,
         "intra_op_threads": 1,
