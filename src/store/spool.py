@@ -14,13 +14,15 @@ from threading import RLock
 _BLOCK = 4096
 """A file takes at least this much of a disk, however small it is."""
 _ABANDONED_S = 3600
+_COUNT_S = 5.0
+"""How long a count holds: what other processes put into a shared folder is not known for longer than this."""
 
 
 class Spool:
     """A folder of records.
 
     Args:
-        folder: Made if it is not there.
+        folder: Made if it is not there, closed to other users.
         max_bytes: Most that it may take of the disk, in whole blocks; what is over it is refused.
 
     Raises:
@@ -32,12 +34,13 @@ class Spool:
         self._rejected = folder / "rejected"
         self._max_bytes = max_bytes
         self._lock = RLock()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for torn in folder.glob("*.part"):
             # Another process may be writing a young one.
             if time.time() - torn.stat().st_mtime > _ABANDONED_S:
                 torn.unlink(missing_ok=True)
         self.records = self.bytes = 0
+        self._counted = 0.0
         self.refresh()
 
     def put(self, key: str, payload: bytes) -> bool:
@@ -51,8 +54,8 @@ class Spool:
         """
         size = _on_disk(len(payload))
         with self._lock:
-            if self.bytes + size > self._max_bytes:
-                # Another process may have replayed meanwhile.
+            # Other processes may have put or replayed meanwhile.
+            if self.bytes + size > self._max_bytes or time.monotonic() - self._counted > _COUNT_S:
                 self.refresh()
             if self.bytes + size > self._max_bytes:
                 return False
@@ -104,7 +107,7 @@ class Spool:
                     except FileNotFoundError:  # replayed by another process since it was listed
                         continue
                     records += 1
-        self.records, self.bytes = records, used
+        self.records, self.bytes, self._counted = records, used, time.monotonic()
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{key}.json"

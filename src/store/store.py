@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
+from pydantic import ValidationError
+
 from src.store import migrate, review, statements
 from src.store.bridge import Bridge
 from src.store.engine import make_engine
@@ -228,7 +230,10 @@ class Store:
 
     async def _spooled_record(self, prediction_id: str) -> Spooled | None:
         payload = await self._bridge.on_disk(lambda: self._spool.get(prediction_id))
-        return None if payload is None else Spooled.model_validate_json(payload)
+        try:
+            return None if payload is None else Spooled.model_validate_json(payload)
+        except ValidationError:  # damaged; the replay will put it aside
+            return None
 
     def close(self) -> None:
         """Write what waits and let go of the database; blocks until then."""

@@ -48,7 +48,7 @@ async def missing(store: Store, said: dict[str, list[str]]) -> list[str]:
     return lost + [name for name in said["feedback"] if name not in feedback]
 
 
-@pytest.mark.parametrize("lines", [60, 161, 402])
+@pytest.mark.parametrize("lines", [60, 202])
 def test_no_acknowledged_record_or_feedback_is_lost(
     url: str, opened: OpenStore, tmp_path: Path, lines: int
 ) -> None:

@@ -219,6 +219,9 @@ def test_record_that_still_waits_can_be_read_judged_and_deleted(half_back: Store
         found = await store.prediction(record.id)
         assert found is not None
         assert len(found.feedback) == 1
+        store._spool.put("f" * 32, b"damaged")
+        assert await store.prediction("f" * 32) is None
+        assert store._spool.remove("f" * 32)
         assert await store.delete(other.id)
         assert await store.prediction(other.id) is None
         assert store.stats().spool_records == 1

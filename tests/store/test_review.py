@@ -13,6 +13,7 @@ from src.store.records import PredictionRecord
 from src.store.store import Store
 from src.utils.errors import RequestError
 from tests.store.builders import a_feedback, a_record
+from tests.store.conftest import OpenStore
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 
@@ -121,7 +122,9 @@ def test_what_is_added_or_reviewed_between_pages_neither_repeats_nor_hides_the_r
         ),
     ],
 )
-def test_cursor_that_was_not_given_out_here_is_refused(store: Store, cursor: str) -> None:
+def test_cursor_that_was_not_given_out_here_is_refused(
+    sqlite_url: str, opened: OpenStore, cursor: str
+) -> None:
     with pytest.raises(RequestError) as caught:
-        asyncio.run(store.review(cursor))
+        asyncio.run(opened(sqlite_url).review(cursor))
     assert caught.value.code == "invalid_request"
