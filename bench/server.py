@@ -93,4 +93,5 @@ def running(
 
 def uvicorn_command(python: str, port: int) -> list[str]:
     """The command that `make serve` runs."""
-    return [python, "-m", "uvicorn", "src.inference.api:app", "--host", "127.0.0.1", "--port", str(port)]
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    return [python, "-m", "uvicorn", "src.inference.api:app", *address, "--no-proxy-headers"]

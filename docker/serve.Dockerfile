@@ -1,6 +1,8 @@
 # The service alone: slim, torch-free, without root. Build from the repository's root:
 #   docker build -f docker/serve.Dockerfile -t product-photo-detector .
-#   docker run --rm --read-only --tmpfs /tmp -p 8000:8000 product-photo-detector
+#   docker run --rm -v detector:/app/var product-photo-detector detector keys issue "my shop" --scope predict
+#   docker run --rm --read-only --tmpfs /tmp -v detector:/app/var -p 8000:8000 product-photo-detector
+# Without a key it answers everybody; `-e DETECTOR_ALLOW_OPEN=false` makes it refuse to start so.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -16,9 +18,12 @@ WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY src ./src
 COPY models/detector.onnx ./models/detector.onnx
+RUN mkdir var && chown 10001:10001 var \
+    && printf '#!/bin/sh\nexec python -m src.cli "$@"\n' > /usr/local/bin/detector && chmod 755 /usr/local/bin/detector
+VOLUME /app/var
 USER 10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
-CMD ["uvicorn", "src.inference.api:app", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["uvicorn", "src.inference.api:app", "--host", "0.0.0.0", "--port", "8000", "--no-proxy-headers"]

@@ -43,7 +43,12 @@ app = typer.Typer(
 )
 model_app = typer.Typer(no_args_is_help=True, help="Look at a model file.")
 app.add_typer(model_app, name="model")
+keys_app = typer.Typer(no_args_is_help=True, help="Issue, list and revoke the service's API keys.")
+app.add_typer(keys_app, name="keys")
 
+KeyFileOption = Annotated[
+    Path | None, typer.Option("--file", help="Key file; DETECTOR_KEYS_FILE or var/keys.json by default.")
+]
 ModelOption = Annotated[
     Path | None,
     typer.Option("--model", help="Model file; DETECTOR_MODEL_PATH or the shipped one by default."),
@@ -91,6 +96,48 @@ def show_model(model: ModelOption = None) -> None:
     with _errors_as_usage():
         detector, _ = _load(model)
     typer.echo(detector.card.model_dump_json(indent=2))
+
+
+@keys_app.command("issue")
+def issue(
+    name: Annotated[str, typer.Argument(help="Whose key it is, for people.")],
+    *,
+    scope: Annotated[list[str], typer.Option(help="predict, review or admin; may be given again.")],
+    days: Annotated[int | None, typer.Option(min=1, help="Days until it ends by itself; never.")] = None,
+    rate_limit: Annotated[str, typer.Option(help="Its own limit, such as 6000/minute.")] = "",
+    file: KeyFileOption = None,
+) -> None:
+    """Make a key and print it, this once: only its hash is kept. With the first one the doors are locked."""
+    from src.inference.access.keys import issue_key, parse_scopes
+    from src.inference.access.limiter import parse_rate
+
+    with _errors_as_usage():
+        parse_rate(rate_limit)
+        key, secret = issue_key(_key_file(file), name, parse_scopes(scope), days=days, rate_limit=rate_limit)
+    typer.echo(f"key {key.id} for {key.name}; keep it, it is not shown again", err=True)
+    typer.echo(secret)
+
+
+@keys_app.command("list")
+def list_keys(*, file: KeyFileOption = None) -> None:
+    """Print one JSON object a key; no secret is among them, nor a hash."""
+    from src.inference.access.keys import load_keys
+
+    with _errors_as_usage():
+        for key in load_keys(_key_file(file)):
+            typer.echo(key.model_dump_json(exclude={"digest"}))
+
+
+@keys_app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="Its id, as `list` shows it.")], *, file: KeyFileOption = None
+) -> None:
+    """End a key for good; running services notice within seconds."""
+    from src.inference.access.keys import revoke_key
+
+    with _errors_as_usage():
+        key = revoke_key(_key_file(file), key_id)
+    typer.echo(f"key {key.id} of {key.name} is revoked", err=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +190,10 @@ def _load(model: Path | None) -> tuple[Detector, Settings]:
     if model is not None:
         settings = settings.model_copy(update={"model_path": model})
     return Detector.from_settings(settings), settings
+
+
+def _key_file(file: Path | None) -> Path:
+    return load_settings().keys_file if file is None else file
 
 
 def _find(paths: Sequence[str], *, recursive: bool) -> Iterator[str]:

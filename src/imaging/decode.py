@@ -225,6 +225,21 @@ def _finish(image: Image.Image, limits: ImageLimits, draft_side: int | None) -> 
     return result if turn is None else result.transpose(turn)
 
 
+def measure(data: bytes) -> tuple[int, int]:
+    """Read width and height in pixels from a photo's header, as they are stored; no pixel is decoded.
+
+    Raises:
+        UnsupportedImage: The bytes are not of a format that is read here.
+        CorruptImage: The header is damaged.
+    """
+    name = sniff_format(data)
+    if name is None or name not in SUPPORTED_FORMATS:
+        raise UnsupportedImage
+    _silence_pillow()
+    with _typed_errors(DEFAULT_LIMITS), Image.open(BytesIO(data), formats=[name]) as image:
+        return image.size
+
+
 def _silence_pillow() -> None:
     """Puts a filter on Pillow's own warnings in front, unless it is there.
 

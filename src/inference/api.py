@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
-from src.inference import problem
-from src.inference.request_id import RequestIdMiddleware
-from src.inference.routes import health, predict
+from src.inference import description, problem
+from src.inference.access.guard import AccessMiddleware
+from src.inference.access.wire import BodyLimitMiddleware, SecurityHeadersMiddleware
+from src.inference.drain import drained_on_sigterm
+from src.inference.request_id import HEADER, RequestIdMiddleware
+from src.inference.routes import batch, explain, health, metrics, model, predict, predictions, review, url
 from src.inference.service import Loader, Service, load_detector
 from src.utils.logging import configure_logging
 from src.utils.settings import Settings, load_settings
 
-_DESCRIPTION = """Tells real product photos from AI-generated ones.
-
-Every error is `application/problem+json` with a stable `code` and the `request_id`."""
+_VERSIONED = (predict, batch, url, explain, predictions, review, model)
+"""Also at the root, so that `/predict` and its like need no version."""
 
 
 def _package_version() -> str:
@@ -43,24 +46,50 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         configure_logging(service.settings.log_level, json=service.settings.log_json)
+        # Before anything is served: a wrong key file, or a bind that is open to all, ends the start here.
+        await asyncio.to_thread(service.access.start)
+        refreshing = asyncio.create_task(service.access.keep_fresh())
         loading = asyncio.create_task(service.start())
-        yield
+        with drained_on_sigterm(service, asyncio.get_running_loop()):
+            yield
+        refreshing.cancel()
+        with suppress(asyncio.CancelledError):
+            await refreshing
         await loading
         await service.stop()
 
     app = FastAPI(
         title="AI product photo detector",
         version=_package_version(),
-        description=_DESCRIPTION,
+        description=description.TEXT,
         lifespan=lifespan,
     )
     app.state.service = service
-    app.add_middleware(RequestIdMiddleware)
+    _add_middleware(app, service)
     problem.install(app)
-    app.include_router(health.router)
-    app.include_router(predict.router)
-    app.include_router(predict.router, prefix="/v1")
+    for module in (health, metrics, *_VERSIONED):
+        app.include_router(module.router)
+    for module in _VERSIONED:
+        app.include_router(module.router, prefix="/v1")
+    description.install(app)
     return app
+
+
+def _add_middleware(app: FastAPI, service: Service) -> None:
+    """Add the layers around all routes, innermost first."""
+    settings = service.settings
+    app.add_middleware(BodyLimitMiddleware, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(AccessMiddleware, access=service.access)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Idempotency-Key", HEADER],
+            expose_headers=[HEADER, "Retry-After", "X-Answer-Source"],
+        )
+    app.add_middleware(SecurityHeadersMiddleware, hsts=settings.hsts)
+    app.add_middleware(RequestIdMiddleware)
 
 
 app = create_app()

@@ -12,20 +12,18 @@ from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from src.imaging.decode import DEFAULT_LIMITS, ImageLimits, decode, normalise_picture
+from src.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from src.imaging.views import WHOLE, Views, combine_logits, make_views
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
+from src.inference.photo import Photo, open_photo
 from src.inference.session import Raw, Session
-from src.utils.errors import EmptyImage, ImageError, ImageTooLarge
+from src.utils.errors import ImageError
 from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
 
-__all__ = ["Detection", "Detector", "Photo", "ViewScores"]
-
-Photo = bytes | Path | Image.Image
+__all__ = ["Detection", "Detector", "Photo", "Prepared", "ViewScores"]
 
 _VIEWS_PER_RUN = 2
 """Views in one call of the runtime. More gain no speed on a CPU (one view fills it) and cost memory."""
@@ -52,7 +50,15 @@ class ViewScores:
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
+class Prepared:
+    """A photo's views, ready for the network, and what it cost to make them.
+
+    Attributes:
+        views: As `make_views` cuts them.
+        decode_ms: Milliseconds from bytes to a picture.
+        views_ms: Milliseconds from the picture to views.
+    """
+
     views: Views
     decode_ms: float
     views_ms: float
@@ -154,41 +160,62 @@ class Detector:
                 crop_logits=close.logit[end - len(item.crops) : end],
                 global_cam=whole[i][0].cam[0],
                 crop_cams=close.cam[end - len(item.crops) : end],
-                embedding=whole[i][0].embedding[0],
+                embedding=whole[i][0].embedding[0].copy(),  # a kept verdict must not keep its batch
             )
             for i, (item, end) in enumerate(zip(views, ends.tolist(), strict=True))
         ]
 
-    def _detect_chunk(self, photos: Sequence[Photo], policy: str | None) -> list[Detection | ImageError]:
-        items = [self._prepare(photo) for photo in photos]
-        usable = [item for item in items if isinstance(item, _Prepared)]
-        start = perf_counter()
-        scores = iter(self.score_views([item.views for item in usable]))
-        share_ms = _since(start) / max(1, len(usable))
-        return [
-            item if isinstance(item, ImageError) else self._conclude(item, next(scores), share_ms, policy)
-            for item in items
-        ]
+    def prepare(self, photo: Photo) -> Prepared:
+        """Do what needs no network: decode a photo and cut its views.
 
-    def _prepare(self, photo: Photo) -> _Prepared | ImageError:
+        Args:
+            photo: As for `detect`.
+
+        Raises:
+            ImageError: The photo cannot be used.
+        """
         start = perf_counter()
-        try:
-            image = self._open(photo)
-        except ImageError as error:
-            return error
+        image = open_photo(photo, self._limits, self.card.views.max_side)
         decode_ms = _since(start)
         start = perf_counter()
         views = make_views(image, self.card.views, self.card.mean, self.card.std)
-        return _Prepared(views, decode_ms, _since(start))
+        return Prepared(views, decode_ms, _since(start))
 
-    def _open(self, photo: Photo) -> Image.Image:
-        if isinstance(photo, Image.Image):
-            return normalise_picture(photo, self._limits, draft_side=self.card.views.max_side)
-        data = _read(photo, self._limits.max_bytes) if isinstance(photo, Path) else photo
-        return decode(data, self._limits, draft_side=self.card.views.max_side)
+    def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:
+        """Score prepared photos together and apply to each its policy.
+
+        Args:
+            items: Photos that this detector prepared.
+            policies: One for each photo, as for `detect`.
+
+        Returns:
+            A verdict for each photo, in order.
+
+        Raises:
+            PolicyError: The card has no such policy.
+        """
+        start = perf_counter()
+        scores = self.score_views([item.views for item in items])
+        share_ms = _since(start) / max(1, len(items))
+        return [
+            self._conclude(item, score, share_ms, policy)
+            for item, score, policy in zip(items, scores, policies, strict=True)
+        ]
+
+    def _detect_chunk(self, photos: Sequence[Photo], policy: str | None) -> list[Detection | ImageError]:
+        items = [self._try_prepare(photo) for photo in photos]
+        usable = [item for item in items if isinstance(item, Prepared)]
+        verdicts = iter(self.judge(usable, [policy] * len(usable)))
+        return [item if isinstance(item, ImageError) else next(verdicts) for item in items]
+
+    def _try_prepare(self, photo: Photo) -> Prepared | ImageError:
+        try:
+            return self.prepare(photo)
+        except ImageError as error:
+            return error
 
     def _conclude(
-        self, item: _Prepared, scores: ViewScores, inference_ms: float, policy: str | None
+        self, item: Prepared, scores: ViewScores, inference_ms: float, policy: str | None
     ) -> Detection:
         start = perf_counter()
         name, rule = self.card.policy(policy)
@@ -244,24 +271,6 @@ class Detector:
 def _chunks(photos: Sequence[Photo], size: int) -> Iterator[Sequence[Photo]]:
     for start in range(0, len(photos), size):
         yield photos[start : start + size]
-
-
-def _read(path: Path, max_bytes: int) -> bytes:
-    """Read a file whose size is looked at first.
-
-    Raises:
-        ImageError: Missing, a folder, not ours to read (`unreadable_file`), empty, or too large.
-    """
-    try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise ImageTooLarge("file_too_large", f"The file is larger than {max_bytes} bytes.")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError("unreadable_file", f"The file cannot be read: {error.strerror}.") from error
-    if not data:
-        raise EmptyImage
-    return data
 
 
 def _since(start: float) -> float:

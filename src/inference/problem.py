@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from src.inference.request_id import HEADER, request_id_of
-from src.utils.errors import DetectorError, ImageError
+from src.utils.errors import DetectorError, ImageError, RateLimitedError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -23,10 +23,17 @@ RETRY_AFTER_S = 1
 STATUS = {
     "malformed_body": 400,
     "client_disconnected": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "keys_required": 403,
+    "url_disabled": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "upload_timeout": 408,
+    "idempotency_conflict": 409,
     "file_too_large": 413,
+    "body_too_large": 413,
+    "too_many_files": 413,
     "not_multipart": 415,
     "unsupported_format": 415,
     "missing_file": 422,
@@ -38,14 +45,19 @@ STATUS = {
     "side_too_long": 422,
     "too_many_frames": 422,
     "unknown_policy": 422,
+    "model_invalid": 422,
+    "url_not_allowed": 422,
+    "url_unreachable": 422,
     "overloaded": 429,
+    "rate_limited": 429,
     "internal_error": 500,
     "model_not_ready": 503,
+    "store_unavailable": 503,
     "deadline_exceeded": 504,
 }
 """HTTP status of each code. A photo's fault that is not listed is 422, any other error 500."""
 
-_CLOSES = {"file_too_large", "upload_timeout", "malformed_body"}
+_CLOSES = {"file_too_large", "body_too_large", "too_many_files", "upload_timeout", "malformed_body"}
 """Told before the body was read to its end: what is still on its way must not pass for the next request."""
 
 _log = structlog.get_logger()
@@ -77,9 +89,12 @@ def problem_response(
     problem = _problem(code, detail, request_id)
     all_headers = {HEADER: request_id, **(headers or {})}
     if problem.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        all_headers["Retry-After"] = str(RETRY_AFTER_S)
+        all_headers.setdefault("Retry-After", str(RETRY_AFTER_S))
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        all_headers["WWW-Authenticate"] = "Bearer"
     if code in _CLOSES:
         all_headers["Connection"] = "close"
+    request.app.state.service.metrics.error(code)
     return Response(problem.model_dump_json(), problem.status, all_headers, MEDIA_TYPE)
 
 
@@ -103,16 +118,27 @@ def _problem(code: str, detail: str, request_id: str) -> Problem:
     )
 
 
-async def _on_detector_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, DetectorError):  # the signature of handlers is wider than their registration
-        raise error
+def translate(error: DetectorError) -> tuple[str, str]:
+    """Return the code and the sentence by which one of our errors is told to a client."""
     code = error.code
     if code not in STATUS:
         code = "corrupt_image" if isinstance(error, ImageError) else "internal_error"
     if code == "internal_error":
         _log.error("unexpected_error", code=error.code, exc_info=error)
-        return problem_response(request, code, "something went wrong on our side")
-    return problem_response(request, code, error.message)
+        return code, "something went wrong on our side"
+    return code, error.message
+
+
+def problem_of(request: Request, error: DetectorError) -> Response:
+    """Translate one of our errors into the reply to the request that met it."""
+    wait = {"Retry-After": str(error.retry_after_s)} if isinstance(error, RateLimitedError) else None
+    return problem_response(request, *translate(error), wait)
+
+
+async def _on_detector_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, DetectorError):  # the signature of handlers is wider than their registration
+        raise error
+    return problem_of(request, error)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:
@@ -126,7 +152,7 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method_not_allowed"}
+    codes = {404: "not_found", 405: "method_not_allowed", 408: "upload_timeout", 413: "body_too_large"}
     code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal_error")
     return problem_response(request, code, str(error.detail), dict(error.headers or {}))
 

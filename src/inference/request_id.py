@@ -1,4 +1,4 @@
-"""Gives every request an id that its reply, errors and log lines carry, and writes its access line."""
+"""Gives every request an id that its reply, errors and log lines carry; logs and counts the request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_QUIET = {"/livez", "/readyz", "/health"}
+_QUIET = {"/livez", "/readyz", "/health", "/metrics"}
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 _log = structlog.get_logger()
 
@@ -47,19 +48,28 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                # A connection that is kept would be cut when the server goes, maybe under the next request.
+                if scope["app"].state.service.state in {"draining", "stopping"}:
+                    headers["Connection"] = "close"
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
-                level = "debug" if scope["path"] in _QUIET else "info"
-                getattr(_log, level)(
-                    "request",
-                    method=scope["method"],
-                    # The route's pattern: a path that matches none is the client's own text.
-                    route=getattr(scope.get("route"), "path", None),
-                    status=status,
-                    duration_ms=round((perf_counter() - start) * 1000, 2),
-                )
+                _account(scope, status, perf_counter() - start)
+
+
+def _account(scope: Scope, status: int, seconds: float) -> None:
+    # The route's pattern and a known method: anything else is the client's own text.
+    route = getattr(scope.get("route"), "path", None)
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    scope["app"].state.service.metrics.request(route or "none", method, status, seconds)
+    facts = {"api_key_id": key} if (key := scope["state"].get("api_key_id")) is not None else {}
+    level = "debug" if scope["path"] in _QUIET else "info"
+    duration_ms = round(seconds * 1000, 2)
+    getattr(_log, level)(
+        "request", method=method, route=route, status=status, duration_ms=duration_ms, **facts
+    )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from src.inference.problem import MEDIA_TYPE, STATUS, Problem, problem_example
-from src.inference.service import State
+from src.inference.provenance.combine import Basis, Combined
+from src.inference.provenance.signals import Provenance, Signal
 from src.utils.model_card import Fraction, Label
 
 if TYPE_CHECKING:
     from src.inference.detection import Detection
+    from src.store.records import PredictionRecord
 
-EXAMPLE: dict[str, Any] = {
+State = Literal["starting", "ok", "failed", "draining", "stopping"]
+
+_JUDGED: dict[str, Any] = {
     "label": "ai_generated",
     "probability": 0.9731,
     "confidence": 0.9731,
@@ -22,6 +26,24 @@ EXAMPLE: dict[str, Any] = {
     "policy": "balanced",
     "model_version": "1.0.0",
     "timings_ms": {"decode": 6.1, "views": 9.8, "inference": 48.3, "total": 64.4},
+}
+EXAMPLE: dict[str, Any] = _JUDGED | {
+    "id": "01a2126c5b7e7d3a9c0e4f5a6b7c8d9e",
+    "stored": True,
+    "provenance": {
+        "label": "ai_generated",
+        "basis": "pixels_and_provenance",
+        "needs_review": False,
+        "signals": [
+            {
+                "kind": "digital_source_type",
+                "says": "ai_generated",
+                "strength": "strong",
+                "reason": "The metadata say that the picture was made by a trained model.",
+                "detail": {"term": "trainedAlgorithmicMedia"},
+            }
+        ],
+    },
     "request_id": "5f0c1d2e3a4b4c5d8e9f0a1b2c3d4e5f",
 }
 
@@ -39,11 +61,31 @@ class Evidence(_Reply):
     )
 
 
+class Origin(_Reply):
+    """What the file says of its own origin, beside the verdict by pixels, and what both together mean."""
+
+    label: Label = Field(description="By pixels and provenance together.")
+    basis: Basis = Field(description="What this label rests on.")
+    needs_review: bool = Field(description="Pixels and provenance disagree; a person should look.")
+    signals: tuple[Signal, ...] = Field(
+        description="What was found; nothing is the usual case, and no proof."
+    )
+
+    @classmethod
+    def of(cls, combined: Combined, provenance: Provenance) -> Origin:
+        """Put the two together."""
+        return cls(**combined.model_dump(), signals=provenance.signals)
+
+
 class Prediction(_Reply):
-    """A verdict on one photo."""
+    """A verdict on one photo; all but `provenance` goes by its pixels alone."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
+    id: str = Field(description="Key of the stored prediction.")
+    stored: bool = Field(
+        description="The prediction is in the store; otherwise the store is away, or there is none."
+    )
     label: Label
     probability: Fraction = Field(description="Calibrated probability that the photo is AI-generated.")
     confidence: Fraction = Field(description="Probability of the given label.")
@@ -54,15 +96,44 @@ class Prediction(_Reply):
     policy: str
     model_version: str
     timings_ms: dict[str, float] = Field(description="Milliseconds: `decode`, `views`, `inference`, `total`.")
+    provenance: Origin
     request_id: str
     evidence: Evidence | None = Field(default=None, description="Only when asked for by `explain=true`.")
 
     @classmethod
-    def of(cls, detection: Detection, request_id: str, *, explain: bool) -> Prediction:
+    def of(
+        cls,
+        detection: Detection,
+        origin: Origin,
+        request_id: str,
+        *,
+        id: str,  # noqa: A002 - the field's name
+        stored: bool,
+        explain: bool,
+    ) -> Prediction:
         """Shape a detection as the reply to a request."""
-        shared = detection.model_dump(include=set(EXAMPLE))
+        shared = detection.model_dump(include=set(_JUDGED))
         evidence = Evidence(heatmap=detection.heatmap) if explain and detection.heatmap is not None else None
-        return cls(**shared, request_id=request_id, evidence=evidence)
+        return cls(
+            **shared, id=id, stored=stored, provenance=origin, request_id=request_id, evidence=evidence
+        )
+
+    @classmethod
+    def of_record(cls, record: PredictionRecord, request_id: str, *, explain: bool) -> Prediction:
+        """Shape a stored prediction as it was answered before."""
+        kept: dict[str, Any] = record.evidence or {}
+        heatmap = kept.get("heatmap")
+        is_fake = record.label == "ai_generated"
+        return cls(
+            **record.model_dump(include=set(_JUDGED) - {"confidence", "needs_review"}),
+            confidence=record.probability if is_fake else 1.0 - record.probability,
+            needs_review=kept.get("pixels_need_review", record.needs_review),
+            id=record.id,
+            stored=True,
+            provenance=Origin.model_validate(kept.get("provenance")),
+            request_id=request_id,
+            evidence=Evidence(heatmap=heatmap) if explain and heatmap is not None else None,
+        )
 
 
 class Health(_Reply):

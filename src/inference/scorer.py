@@ -1,20 +1,28 @@
-"""Between the event loop and the detector: a few threads, a bounded queue, and a deadline for each photo.
+"""Between the event loop and the detector: a decode pool, one inference worker, a bounded queue, deadlines.
 
-The event loop never decodes or infers; when all places are taken, the next photo is refused.
+The event loop never decodes or infers. The worker takes whatever is ready, up to a maximum, and never waits
+for more: an idle service answers at once, a busy one shares the runtime's calls. When all places are taken,
+the next photo is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from itertools import groupby
+from queue import Empty, Queue
+from threading import Lock, Thread
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from src.utils.errors import DeadlineError, OverloadedError
+from src.utils.errors import DeadlineError, NotReadyError, OverloadedError
 from src.utils.model_card import ModelCard
 
 if TYPE_CHECKING:
     from src.inference.detection import Detection
+    from src.inference.detector import Prepared
 
 
 class Judge(Protocol):
@@ -25,28 +33,77 @@ class Judge(Protocol):
         """The contract of the loaded model."""
         ...
 
-    def detect(self, photo: bytes, policy: str | None = None) -> Detection:
-        """Judge one photo; may take long, may be called from several threads."""
+    def prepare(self, photo: bytes) -> Prepared:
+        """Decode a photo and cut its views; may take long, may be called from several threads."""
+        ...
+
+    def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:
+        """Judge prepared photos together; called from one thread."""
         ...
 
 
+class Observer(Protocol):
+    """Whoever wants to know how the work goes; called from the worker's thread."""
+
+    def batch(self, size: int) -> None:
+        """So many photos go into one inference."""
+        ...
+
+    def stage(self, name: str, seconds: float) -> None:
+        """A photo has passed a stage."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One accepted photo on its way; times are those of `perf_counter`."""
+
+    detector: Judge
+    photo: bytes
+    policy: str | None
+    accepted: float
+    expires: float
+    state: Literal["waiting", "working", "done"] = "waiting"
+    given_up: bool = False
+    prepared: Prepared | None = None
+    future: Future[Detection] = field(default_factory=Future)
+
+
 class Scorer:
-    """Runs a detector on a small pool of threads.
+    """Runs a detector for many callers.
 
     Args:
-        detector: Shared by all threads.
-        workers: Photos worked on at once.
+        detector: May be replaced while work goes on; a photo is finished by the one that began it.
+        workers: Photos decoded at once.
         queue_size: Photos that may wait beyond these.
         deadline_s: Seconds until a photo must be answered; one that still waits then is never worked on.
+        max_batch: Most photos in one inference.
+        observer: Hears of batches and stages.
     """
 
-    def __init__(self, detector: Judge, *, workers: int, queue_size: int, deadline_s: float) -> None:
+    def __init__(
+        self,
+        detector: Judge,
+        *,
+        workers: int,
+        queue_size: int,
+        deadline_s: float,
+        max_batch: int = 4,
+        observer: Observer | None = None,
+    ) -> None:
         self.detector = detector
         self._capacity = workers + queue_size
         self._deadline_s = deadline_s
+        self._max_batch = max_batch
+        self._observer = observer
         self._pending = 0
+        self._closed = False
         self._lock = Lock()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="scorer")
+        # Prepared photos are large; a full queue holds the decoders back, not the memory up.
+        self._ready: Queue[Job | None] = Queue(max_batch)
+        self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decoder")
+        self._worker = Thread(target=self._infer, name="inference", daemon=True)
+        self._worker.start()
 
     @property
     def pending(self) -> int:
@@ -63,7 +120,7 @@ class Scorer:
             raise OverloadedError("too many photos are waiting; try again in a moment")
 
     async def score(self, photo: bytes, policy: str | None = None) -> Detection:
-        """Judge one photo off the event loop.
+        """Judge one photo off the event loop: `accept`, then `finish`.
 
         Raises:
             OverloadedError: All places are taken.
@@ -71,23 +128,156 @@ class Scorer:
             ImageError: The photo cannot be used.
             PolicyError: The model has no such policy.
         """
+        return await self.finish(self.accept(photo, policy))
+
+    def accept(self, photo: bytes, policy: str | None = None) -> Job:
+        """Give a photo a place and start its work; the caller must `finish` the job.
+
+        Raises:
+            OverloadedError: All places are taken.
+            NotReadyError: The scorer is closed.
+            PolicyError: The model has no such policy.
+        """
+        detector = self.detector
+        detector.card.policy(policy)
+        now = perf_counter()
+        job = Job(detector, photo, policy, accepted=now, expires=now + self._deadline_s)
+        # A running future cannot be cancelled: whether work is dropped is decided by the job's state alone.
+        job.future.set_running_or_notify_cancel()
         with self._lock:
+            if self._closed:
+                raise NotReadyError("the service is stopping")
             self.check_room()
             self._pending += 1
-        future = self._pool.submit(self.detector.detect, photo, policy)
-        # The place is free when the work has ended, not when the client has given up on it.
-        future.add_done_callback(self._release)
+            self._decoders.submit(self._prepare, job)
+        return job
+
+    async def finish(self, job: Job) -> Detection:
+        """Wait for an accepted photo's verdict; a caller that is cancelled gives the work up.
+
+        Raises:
+            DeadlineError: The answer was not there in time.
+            ImageError: The photo cannot be used.
+        """
         try:
-            async with asyncio.timeout(self._deadline_s):
-                # Cancelling the wrapped future cancels work that has not begun.
-                return await asyncio.wrap_future(future)
+            async with asyncio.timeout(max(0.0, job.expires - perf_counter())):
+                return await asyncio.wrap_future(job.future)
         except TimeoutError as error:
-            raise DeadlineError(f"no answer within {self._deadline_s:g} s") from error
+            raise self._too_late() from error
+        finally:
+            self._give_up(job)
 
     def close(self) -> None:
-        """Drop what waits and finish what runs; blocks until then."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _release(self, _: Future[Detection]) -> None:
+        """Take no more photos and finish those that were accepted; blocks until then."""
         with self._lock:
+            self._closed = True
+        self._decoders.shutdown(wait=True)
+        self._ready.put(None)
+        self._worker.join()
+
+    def _prepare(self, job: Job) -> None:
+        """Decode, in a thread of the pool."""
+        if not self._take(job):
+            return
+        try:
+            job.prepared = job.detector.prepare(job.photo)
+        except Exception as error:  # noqa: BLE001 - raised again for the caller that waits
+            self._resolve(job, error)
+            return
+        job.photo = b""  # the views are enough from here on
+        if self._park(job):
+            self._ready.put(job)
+
+    def _infer(self) -> None:
+        """Judge, in the one thread of the worker, until `close` puts a None after the last job."""
+        while (first := self._ready.get()) is not None:
+            batch = [job for job in (first, *self._whatever_waits()) if self._take(job)]
+            for _, jobs in groupby(batch, key=lambda job: id(job.detector)):
+                self._judge(list(jobs))
+
+    def _whatever_waits(self) -> list[Job]:
+        found: list[Job] = []
+        while len(found) < self._max_batch - 1:
+            try:
+                job = self._ready.get_nowait()
+            except Empty:
+                break
+            if job is None:
+                self._ready.put(None)  # for the loop to see; there is room, it has just been taken out
+                break
+            found.append(job)
+        return found
+
+    def _judge(self, jobs: list[Job]) -> None:
+        start = perf_counter()
+        items = [job.prepared for job in jobs if job.prepared is not None]
+        try:
+            verdicts = jobs[0].detector.judge(items, [job.policy for job in jobs])
+        except Exception as error:  # noqa: BLE001 - raised again for the caller that waits
+            if len(jobs) == 1:
+                self._resolve(jobs[0], error)
+                return
+            for job in jobs:  # what is wrong with one must not be the others' fault
+                self._judge([job])
+            return
+        self._report(jobs, start)
+        for job, verdict in zip(jobs, verdicts, strict=True):
+            self._resolve(job, verdict)
+
+    def _report(self, jobs: list[Job], start: float) -> None:
+        if self._observer is None:
+            return
+        self._observer.batch(len(jobs))
+        inference_s = (perf_counter() - start) / len(jobs)
+        for job in jobs:
+            if job.prepared is None:
+                continue
+            decode_s, views_s = job.prepared.decode_ms / 1000, job.prepared.views_ms / 1000
+            self._observer.stage("decode", decode_s)
+            self._observer.stage("views", views_s)
+            self._observer.stage("inference", inference_s)
+            self._observer.stage("queue", max(0.0, start - job.accepted - decode_s - views_s))
+
+    def _take(self, job: Job) -> bool:
+        """Begin a stage, unless nobody waits any more or it is too late."""
+        with self._lock:
+            if job.state == "done":
+                return False
+            job.state = "working"
+        if perf_counter() >= job.expires:
+            self._resolve(job, self._too_late())
+            return False
+        return True
+
+    def _park(self, job: Job) -> bool:
+        """Let a job wait for its next stage, unless it was given up during the last one."""
+        with self._lock:
+            if job.given_up:
+                self._release(job)
+                return False
+            job.state = "waiting"
+            return True
+
+    def _give_up(self, job: Job) -> None:
+        """Free the place of work that has not begun; work in progress frees it when it ends."""
+        with self._lock:
+            job.given_up = True
+            if job.state == "waiting":
+                self._release(job)
+
+    def _resolve(self, job: Job, outcome: Detection | Exception) -> None:
+        with self._lock:
+            self._release(job)
+        if isinstance(outcome, Exception):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
+
+    def _release(self, job: Job) -> None:
+        if job.state != "done":
+            job.state = "done"
+            job.photo, job.prepared = b"", None
             self._pending -= 1
+
+    def _too_late(self) -> DeadlineError:
+        return DeadlineError(f"no answer within {self._deadline_s:g} s")

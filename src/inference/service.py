@@ -1,19 +1,28 @@
-"""What one running app holds: its settings and its model, which is loading, ready, or failed."""
+"""What one running app holds: settings, access, metrics; model, store and examiner once they are there."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-from typing import Literal
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
+from src.inference.access.guard import Access
+from src.inference.budget import Budget
+from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
-from src.utils.errors import DetectorError, NotReadyError
+from src.monitoring.metrics import Metrics
+from src.utils.errors import AccessError, DetectorError, NotReadyError
 from src.utils.settings import Settings
 
-State = Literal["starting", "ok", "failed", "stopping"]
+if TYPE_CHECKING:
+    from src.inference.examiner import Examiner
+    from src.inference.predictor import Predictor
+    from src.inference.remote import Fetcher
+    from src.store.store import Store
+
 Loader = Callable[[Settings], Judge]
 
 _log = structlog.get_logger()
@@ -31,15 +40,70 @@ def load_detector(settings: Settings) -> Judge:
     return Detector.from_settings(settings)
 
 
+def open_store(settings: Settings) -> Store | None:
+    """Open the store that the settings name, if they name one; a database that is away is waited for later.
+
+    Raises:
+        ConfigError: The address or a folder of it is not usable.
+    """
+    if not settings.store_url:
+        return None
+    from src.store.store import Store  # noqa: PLC0415 - as above
+
+    return Store.open(
+        settings.store_url,
+        spool_dir=settings.spool_dir,
+        spool_bytes=settings.spool_bytes,
+        retention_days=settings.retention_days or None,
+        images_dir=settings.store_images,
+        image_days=settings.image_days,
+    )
+
+
+def open_examiner(settings: Settings) -> Examiner:
+    """Make the reader of metadata.
+
+    Raises:
+        ConfigError: The trust list cannot be read.
+    """
+    from src.inference.examiner import Examiner  # noqa: PLC0415 - as above
+
+    return Examiner.from_settings(settings)
+
+
+def make_fetcher(settings: Settings) -> Fetcher | None:
+    """Make what fetches photos from the hosts that the settings allow, if they allow any."""
+    if not settings.url_hosts:
+        return None
+    from src.inference.remote import Fetcher  # noqa: PLC0415 - as above
+
+    return Fetcher(settings.url_hosts, max_bytes=settings.max_bytes, timeout_s=settings.url_timeout_s)
+
+
 class Service:
-    """The app's one piece of state."""
+    """The app's one piece of state.
+
+    Attributes:
+        state: `starting`, then `ok` or `failed`; `draining` from SIGTERM on, when readiness is off but photos
+            are still answered; `stopping` at the end.
+        store: Where predictions are kept; none without one, or before it is open.
+    """
 
     def __init__(self, settings: Settings, loader: Loader = load_detector) -> None:
         self.settings = settings
+        self.metrics = Metrics()
+        self.access = Access(settings, self.metrics.limiter_failed)
+        self.budget = Budget(settings.max_inflight_bytes)
         self.state: State = "starting"
+        self.store: Store | None = None
         self._loader = loader
         self._scorer: Scorer | None = None
+        self._predictor: Predictor | None = None
+        self._examiner: Examiner | None = None
+        self._fetcher: Fetcher | None = None
+        self._reloading = asyncio.Lock()
         self._started = monotonic()
+        self._watch()
 
     @property
     def uptime_s(self) -> float:
@@ -53,37 +117,143 @@ class Service:
         Raises:
             NotReadyError: There is none yet, none that loads, or no more.
         """
-        if self._scorer is None or self.state != "ok":
+        if self._scorer is None or self.state not in {"ok", "draining"}:
             raise NotReadyError(f"the model is not ready: {self.state}")
         return self._scorer
 
-    async def start(self) -> None:
-        """Load and warm the model off the event loop; liveness answers meanwhile.
+    @property
+    def predictor(self) -> Predictor:
+        """What answers for the warm model; raises as `scorer` does."""
+        _ = self.scorer
+        if self._predictor is None:
+            raise NotReadyError(f"the model is not ready: {self.state}")
+        return self._predictor
 
-        A model that does not load leaves the service up and not ready: the reason stays visible, and an
-        orchestrator that watches readiness keeps the old replicas.
+    @property
+    def fetcher(self) -> Fetcher:
+        """What fetches photos from other hosts.
+
+        Raises:
+            AccessError: `url_disabled`: no hosts are allowed.
+        """
+        if self._fetcher is None:
+            raise AccessError("url_disabled", "this service fetches no photos")
+        return self._fetcher
+
+    def check_ready(self) -> None:
+        """Tell whether new photos should be sent here.
+
+        Raises:
+            NotReadyError: The model is not warm, or the service is going down.
+        """
+        if self.state != "ok":
+            raise NotReadyError(f"the model is not ready: {self.state}")
+
+    async def start(self) -> None:
+        """Load the model, open the store and the examiner off the event loop; liveness answers meanwhile.
+
+        What does not load leaves the service up and not ready: the reason stays visible, and an orchestrator
+        that watches readiness keeps the old replicas.
         """
         try:
-            detector = await asyncio.to_thread(self._loader, self.settings)
+            detector, examiner = await self._load()
         except DetectorError as error:
             self.state = "failed"
-            _log.critical("model_failed", code=error.code, reason=error.message)
+            _log.critical("start_failed", code=error.code, reason=error.message)
             return
         except BaseException:
             self.state = "failed"
             raise
+        from src.inference.predictor import Predictor  # noqa: PLC0415 - as above
+
+        settings = self.settings
         self._scorer = Scorer(
             detector,
-            workers=self.settings.workers,
-            queue_size=self.settings.queue_size,
-            deadline_s=self.settings.deadline_s,
+            workers=settings.workers,
+            queue_size=settings.queue_size,
+            deadline_s=settings.deadline_s,
+            max_batch=settings.max_batch,
+            observer=self.metrics,
         )
-        self.state = "ok"
-        card = detector.card
-        _log.info("model_ready", name=card.name, version=card.version, after_s=round(self.uptime_s, 2))
+        self._predictor = Predictor(
+            self._scorer, examiner, self.store, self.metrics, cache_entries=settings.cache_entries
+        )
+        self._serve(detector, "model_ready")
+        if self.state == "starting":
+            self.state = "ok"
+
+    async def _load(self) -> tuple[Judge, Examiner]:
+        detector, store, examiner, fetcher = await asyncio.gather(
+            asyncio.to_thread(self._loader, self.settings),
+            asyncio.to_thread(open_store, self.settings),
+            asyncio.to_thread(open_examiner, self.settings),
+            asyncio.to_thread(make_fetcher, self.settings),
+            return_exceptions=True,
+        )
+        # What did start must be known before an error leaves here, so that `stop` can end it.
+        if not isinstance(store, BaseException):
+            self.store = store
+        if not isinstance(examiner, BaseException):
+            self._examiner = examiner
+        if not isinstance(fetcher, BaseException):
+            self._fetcher = fetcher
+        for part in (detector, store, examiner, fetcher):
+            if isinstance(part, BaseException):
+                raise part
+        return cast("Judge", detector), cast("Examiner", examiner)
+
+    async def reload(self) -> None:
+        """Load the model file again and serve it; photos in work are finished by the old one.
+
+        Raises:
+            ModelError: The file does not load; the old model goes on serving.
+            NotReadyError: There is no model in service that could be replaced.
+        """
+        async with self._reloading:
+            scorer, predictor = self.scorer, self.predictor
+            detector = await asyncio.to_thread(self._loader, self.settings)
+            scorer.detector = detector
+            predictor.forget()
+            self._serve(detector, "model_reloaded")
+
+    def drain(self) -> None:
+        """Turn readiness off; photos are still answered."""
+        if self.state in {"starting", "ok"}:
+            self.state = "draining"
 
     async def stop(self) -> None:
-        """Take no more photos and finish those in work."""
+        """Take no more photos, finish those in work, and let go of the store."""
         self.state = "stopping"
-        if self._scorer is not None:
-            await asyncio.to_thread(self._scorer.close)
+        for part in (self._scorer, self._examiner, self.store):
+            if part is not None:
+                await asyncio.to_thread(part.close)
+        await self.access.close()
+
+    def _serve(self, detector: Judge, event: str) -> None:
+        card = detector.card
+        self.metrics.model(card.name, card.version, card.architecture)
+        _log.info(event, name=card.name, version=card.version, after_s=round(self.uptime_s, 2))
+
+    def _watch(self) -> None:
+        watch = self.metrics.watch
+        watch("ready", "Whether new photos should be sent here", lambda: float(self.state == "ok"))
+        watch(
+            "queue_depth",
+            "Photos accepted and not finished",
+            lambda: float(self._scorer.pending if self._scorer is not None else 0),
+        )
+        watch("upload_bytes", "Bytes of uploads that are held", lambda: float(self.budget.held))
+        self.metrics.watch_all("State of the store", self._store_values)
+
+    def _store_values(self) -> dict[str, float]:
+        if self.store is None:
+            return {"store_up": 0.0}
+        stats = self.store.stats()
+        return {
+            "store_up": float(stats.up),
+            "store_waiting": stats.waiting,
+            "store_spool_records": stats.spool_records,
+            "store_spool_bytes": stats.spool_bytes,
+            "store_lost": stats.lost,
+            "store_replayed": stats.replayed,
+        }

@@ -143,3 +143,54 @@ class RequestError(DetectorError):
         super().__init__(message)
         self.args = (code, message)
         self.code = code
+
+
+class StoreError(DetectorError):
+    """The store cannot be reached or cannot write now; nothing was changed, and asking again later helps."""
+
+    code = "store_unavailable"
+
+
+class NotFoundError(DetectorError):
+    """Nothing is kept under the id that was asked for."""
+
+    code = "not_found"
+
+
+class IdempotencyConflict(DetectorError):  # noqa: N818
+    """An idempotency key was used before, for another body."""
+
+    code = "idempotency_conflict"
+
+
+class AccessError(DetectorError):
+    """A request that may not pass: `unauthenticated`, `forbidden`, or `keys_required`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.args = (code, message)
+        self.code = code
+
+
+class RateLimitedError(DetectorError):
+    """A client that asks more often than it may.
+
+    Attributes:
+        retry_after_s: Seconds until its next request would pass.
+    """
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.args = (message, retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class UrlError(DetectorError):
+    """A photo's address that may not be fetched (`url_not_allowed`) or cannot be (`url_unreachable`)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.args = (code, message)
+        self.code = code

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from src.utils.errors import ConfigError
+
+
+def _split(value: object) -> object:
+    """Take a list as people write it into a variable: comma-separated."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -24,10 +34,37 @@ class Settings(BaseSettings):
         max_aspect: Longer side divided by the shorter one.
         max_frames: Most frames of an animation or pages of a document.
         intra_op_threads: Threads of one inference; all cores by default.
-        workers: Photos worked on at once.
-        queue_size: Photos that may wait beyond these before `overloaded` is answered.
+        workers: Photos decoded at once.
+        max_batch: Most photos that one inference takes; it takes what waits and never waits for more.
+        queue_size: Photos that may wait beyond those being decoded before `overloaded` is answered.
+        max_inflight_bytes: Bytes of all uploads that are being read or worked on, together.
         deadline_s: Seconds from the end of the upload until an answer must be there.
         upload_timeout_s: Seconds a client may take to send its photo.
+        cache_entries: Verdicts kept by content, for the same bytes sent again; 0 keeps none.
+        drain_s: Seconds between SIGTERM, when readiness goes off, and the end of listening.
+        max_batch_files: Most photos in one `/predict/batch`.
+        max_batch_bytes: Largest body of one `/predict/batch`.
+        batch_deadline_s: Seconds until every photo of a batch must be answered.
+        url_hosts: Hosts that `/predict/url` may fetch from, `*.shop.example` for all below one; none turns
+            the endpoint off.
+        url_timeout_s: Seconds that fetching a photo may take, redirects included.
+        keys_file: API keys; once it exists, nobody enters without one. See `detector keys`.
+        allow_open: Serve addresses beyond loopback although there are no API keys, with a warning; false
+            refuses to start so, and is what a public service should say.
+        rate_limit: Requests a key, or without keys an address, may make, such as `600/minute`.
+        rate_limit_url: Where the counts are: `memory://` for one process, `redis://host:6379` for many.
+        trusted_proxies: Networks whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`.
+        cors_origins: Origins whose pages may call the service.
+        hsts: Tell browsers to come back by HTTPS only.
+        metrics_open: Answer `/metrics` without a key.
+        store_url: Where predictions are kept: SQLite, `postgresql+psycopg://...`, or empty for nowhere.
+        spool_dir: Where predictions wait while the store is down.
+        spool_bytes: Most bytes that may wait there.
+        retention_days: Age in days at which predictions are deleted; 0 keeps them.
+        store_images: Folder that keeps the photos themselves; by default they are not kept.
+        image_days: Age in days at which kept photos are deleted.
+        trust_anchors: PEM file of the authorities whose C2PA claims are believed.
+        provenance_timeout_s: Seconds that reading a photo's metadata may take.
         log_level: Least severe level that is logged.
         log_json: JSON lines for machines; otherwise text for people.
     """
@@ -44,11 +81,42 @@ class Settings(BaseSettings):
     min_side: int = Field(default=16, ge=1)
     max_aspect: float = Field(default=16.0, ge=1.0)
     max_frames: int = Field(default=1_000, ge=1)
+
     intra_op_threads: int | None = Field(default=None, ge=1, le=256)
     workers: int = Field(default=2, ge=1, le=64)
+    max_batch: int = Field(default=4, ge=1, le=256)
     queue_size: int = Field(default=32, ge=0, le=10_000)
+    max_inflight_bytes: int = Field(default=256 * 2**20, ge=2**20)
     deadline_s: float = Field(default=10.0, gt=0.0)
     upload_timeout_s: float = Field(default=30.0, gt=0.0)
+    cache_entries: int = Field(default=1024, ge=0)
+    drain_s: float = Field(default=1.0, ge=0.0, le=300.0)
+
+    max_batch_files: int = Field(default=32, ge=1, le=1000)
+    max_batch_bytes: int = Field(default=100 * 2**20, ge=1024)
+    batch_deadline_s: float = Field(default=120.0, gt=0.0)
+    url_hosts: Names = ()
+    url_timeout_s: float = Field(default=10.0, gt=0.0)
+
+    keys_file: Path = Path("var/keys.json")
+    allow_open: bool = True
+    rate_limit: str = ""
+    rate_limit_url: str = Field(default="memory://", repr=False)
+    trusted_proxies: Names = ()
+    cors_origins: Names = ()
+    hsts: bool = False
+    metrics_open: bool = False
+
+    store_url: str = Field(default="sqlite:///var/detector.db", repr=False)
+    spool_dir: Path = Path("var/spool")
+    spool_bytes: int = Field(default=64 * 2**20, ge=0)
+    retention_days: int = Field(default=0, ge=0)
+    store_images: Path | None = None
+    image_days: int = Field(default=30, ge=1)
+
+    trust_anchors: Path | None = None
+    provenance_timeout_s: float = Field(default=2.0, gt=0.0)
+
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     log_json: bool = True
 

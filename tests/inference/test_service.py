@@ -210,7 +210,9 @@ def test_bug_leaves_a_traceback_with_the_request_id(
     class Buggy:
         card = detector.card
 
-        def detect(self, photo: bytes, policy: str | None = None) -> Detection:
+        prepare = detector.prepare
+
+        def judge(self, items: Any, policies: Any) -> list[Detection]:
             raise ZeroDivisionError
 
     with running(quiet_settings(model_path, log_level="error"), lambda _: Buggy()) as client:
@@ -225,5 +227,5 @@ def test_failed_model_is_logged_with_its_reason(tmp_path: Path, capsys: pytest.C
     with running(quiet_settings(tmp_path / "gone.onnx")) as client:
         assert isinstance(client, Client)
     (line,) = log_lines(capsys)
-    assert (line["event"], line["level"], line["code"]) == ("model_failed", "critical", "model_invalid")
+    assert (line["event"], line["level"], line["code"]) == ("start_failed", "critical", "model_invalid")
     assert "gone.onnx" in line["reason"]

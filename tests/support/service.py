@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 
+from src.imaging.views import Views
 from src.inference.api import create_app
 from src.inference.detection import Detection
+from src.inference.detector import Prepared
 from src.inference.service import Loader, Service, load_detector
 from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
@@ -22,8 +25,15 @@ from tests.support.tiny_model import tiny_card
 
 
 def quiet_settings(model: Path, **changes: Any) -> Settings:
-    """Settings for tests: the given model, one thread, no chatter."""
-    fields: dict[str, Any] = {"model_path": model, "intra_op_threads": 1, "log_level": "critical"}
+    """Settings for tests: the given model, one thread, no chatter, no store, nothing of this machine's."""
+    fields: dict[str, Any] = {
+        "model_path": model,
+        "intra_op_threads": 1,
+        "log_level": "critical",
+        "keys_file": model.parent / "no-keys.json",
+        "store_url": "",
+        "drain_s": 0.0,
+    }
     return Settings(**(fields | changes))
 
 
@@ -86,8 +96,18 @@ class GatedDetector:
     def card(self) -> ModelCard:
         return tiny_card()
 
-    def detect(self, photo: bytes, policy: str | None = None) -> Detection:
+    def prepare(self, photo: bytes) -> Prepared:
         self.calls += 1
         self.begun.release()
         assert self.gate.wait(20), "nobody opened the gate"
-        return self._detection
+        return nothing_prepared()
+
+    def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:
+        return [self._detection] * len(items)
+
+
+def nothing_prepared() -> Prepared:
+    """Views for detectors that do not look at them."""
+    empty = np.zeros((0, 3, 1, 1), np.float32)
+    box = (0.0, 0.0, 1.0, 1.0)
+    return Prepared(Views(empty, empty, box, ()), decode_ms=1.0, views_ms=1.0)

@@ -21,6 +21,9 @@ CODES = {
     errors.ConfigError("Unknown key."): "config_invalid",
     errors.PolicyError("No such policy."): "unknown_policy",
     errors.OverloadedError("Later, please."): "overloaded",
+    errors.StoreError("It is down."): "store_unavailable",
+    errors.NotFoundError("No such prediction."): "not_found",
+    errors.IdempotencyConflict("Another body."): "idempotency_conflict",
 }
 
 

@@ -18,8 +18,8 @@ async def livez() -> Alive:
 
 @router.get("/readyz", responses=problems(("model_not_ready", "the model is not ready: starting")))
 async def readyz(service: ServiceDep) -> Alive:
-    """Say that photos can be judged now."""
-    _ = service.scorer
+    """Say that photos should be sent here now; no more from SIGTERM on."""
+    service.check_ready()
     return Alive(status="ok")
 
 

@@ -1,0 +1,186 @@
+"""One photo's way through the service: cache, scorer and examiner, and a durable record before the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+from src.inference.ask import Answer, Ask
+from src.inference.cache import Cache, Key
+from src.inference.detection import Detection
+from src.inference.examiner import Examined, Examiner
+from src.inference.provenance.combine import Combined, combine
+from src.inference.schemas import Origin, Prediction
+from src.inference.scorer import Scorer
+from src.inference.upload import SentPhoto
+from src.monitoring.metrics import Metrics
+from src.store.records import Claim, Outcome, PredictionRecord
+from src.utils.errors import DeadlineError, OverloadedError
+
+if TYPE_CHECKING:
+    from src.store.store import Store
+
+_PATIENCE_S = 0.02
+"""Seconds between two tries of a photo that can wait for a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All that is known about a photo."""
+
+    detection: Detection
+    examined: Examined
+    combined: Combined
+
+
+class Predictor:
+    """Answers for one model in service; lives on the event loop and never blocks it."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        examiner: Examiner,
+        store: Store | None,
+        metrics: Metrics,
+        *,
+        cache_entries: int,
+    ) -> None:
+        self._scorer = scorer
+        self._examiner = examiner
+        self._store = store
+        self._metrics = metrics
+        self._cache: Cache[Judged] = Cache(cache_entries)
+        self._load = 0
+
+    def forget(self) -> None:
+        """Another model is in service: what the last one said, or is still saying, is not for its cache."""
+        self._load += 1
+        self._cache.clear()
+
+    async def predict(self, photo: SentPhoto, ask: Ask) -> Answer:
+        """Judge a photo and keep the prediction; when this returns, the record is durable or marked as not.
+
+        Raises:
+            OverloadedError: All places are taken.
+            DeadlineError: The answer was not there in time.
+            ImageError: The photo cannot be used.
+            PolicyError: The model has no such policy.
+            IdempotencyConflict: The key was used for another photo or other options.
+        """
+        policy, _ = self._scorer.detector.card.policy(ask.policy)
+        claim = _claim(photo, policy, ask)
+        if claim is not None and (earlier := await self._earlier(claim, ask)) is not None:
+            return Answer(earlier, "replay")
+        key = Key(photo.digest, self._load, policy)
+        judged = self._cache.get(key)
+        source: Literal["scorer", "cache"] = "scorer" if judged is None else "cache"
+        self._metrics.cache(hit=judged is not None)
+        if judged is None:
+            judged = await self._judge(photo.data, policy, ask.wait_s)
+            if key.model == self._load:
+                self._cache.put(key, judged)
+        else:
+            timings = dict.fromkeys(judged.detection.timings_ms, 0.0)
+            detection = judged.detection.model_copy(update={"timings_ms": timings})
+            judged = Judged(detection, judged.examined, judged.combined)
+        self._metrics.verdict(judged.detection.label, policy, needs_review=judged.detection.needs_review)
+        record = _record(photo, judged, ask)
+        outcome = await self._keep(record, photo.data, claim)
+        if outcome.prediction_id != record.id and claim is not None:
+            # A twin with the same key was quicker; both callers get its answer.
+            earlier = await self._earlier(claim, ask)
+            if earlier is not None:
+                return Answer(earlier, "replay")
+        prediction = Prediction.of(
+            judged.detection,
+            _origin(judged),
+            ask.request_id,
+            id=record.id,
+            stored=outcome.stored,
+            explain=ask.explain,
+        )
+        return Answer(prediction, source)
+
+    async def _judge(self, photo: bytes, policy: str, wait_s: float) -> Judged:
+        ends = perf_counter() + wait_s
+        while True:
+            try:
+                job = self._scorer.accept(photo, policy)
+                break
+            except OverloadedError:
+                if perf_counter() >= ends:
+                    raise
+            await asyncio.sleep(_PATIENCE_S)
+        examining = self._examiner.examine(photo)
+        try:
+            detection = await self._scorer.finish(job)
+            async with asyncio.timeout(max(0.0, job.expires - perf_counter())):
+                examined = await examining
+        except TimeoutError as error:
+            raise DeadlineError("reading the photo's metadata took too long") from error
+        finally:
+            examining.cancel()
+        self._metrics.stage("provenance", examined.seconds)
+        return Judged(detection, examined, combine(detection.label, examined.provenance))
+
+    async def _keep(self, record: PredictionRecord, photo: bytes, claim: Claim | None) -> Outcome:
+        if self._store is None:
+            return Outcome(stored=False, prediction_id=record.id)
+        start = perf_counter()
+        kept_photo = photo if record.needs_review and self._store.keeps_images else None
+        if claim is None:
+            stored = await self._store.record(record, kept_photo)
+            outcome = Outcome(stored=stored, prediction_id=record.id)
+        else:
+            outcome = await self._store.record_once(record, claim, kept_photo)
+        self._metrics.stage("store", perf_counter() - start)
+        self._metrics.recorded(stored=outcome.stored)
+        return outcome
+
+    async def _earlier(self, claim: Claim, ask: Ask) -> Prediction | None:
+        """Find the answer that an idempotency key got before."""
+        if self._store is None:
+            return None
+        prediction_id = await self._store.recall(claim)
+        found = await self._store.prediction(prediction_id) if prediction_id is not None else None
+        if found is None:
+            return None
+        return Prediction.of_record(found.record, ask.request_id, explain=ask.explain)
+
+
+def _claim(photo: SentPhoto, policy: str, ask: Ask) -> Claim | None:
+    if ask.idempotency_key is None:
+        return None
+    body = hashlib.sha256(f"{photo.digest}:{policy}".encode()).hexdigest()
+    return Claim(key=ask.idempotency_key, owner=ask.api_key_id or "", body_hash=body)
+
+
+def _origin(judged: Judged) -> Origin:
+    return Origin.of(judged.combined, judged.examined.provenance)
+
+
+def _record(photo: SentPhoto, judged: Judged, ask: Ask) -> PredictionRecord:
+    detection = judged.detection
+    return PredictionRecord(
+        sha256=photo.digest,
+        label=detection.label,
+        probability=detection.probability,
+        logit=detection.logit,
+        threshold=detection.threshold,
+        policy=detection.policy,
+        # Whoever looks at the queue must also see photos whose file speaks against their pixels.
+        needs_review=detection.needs_review or judged.combined.needs_review,
+        model_version=detection.model_version,
+        api_key_id=ask.api_key_id,
+        evidence={
+            "provenance": _origin(judged).model_dump(mode="json"),
+            "heatmap": detection.heatmap,
+            "pixels_need_review": detection.needs_review,
+        },
+        facts=judged.examined.facts,
+        timings_ms=detection.timings_ms,
+        embedding=detection.embedding.astype("<f2").tobytes(),
+    )

@@ -1,0 +1,1 @@
+"""Predictions, evidence and feedback: durable before they are acknowledged, in SQLite or PostgreSQL."""

@@ -1,0 +1,131 @@
+"""SIGTERM to a real server under load: readiness goes first, all that was accepted is answered, it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bench.server import free_port, wait_until_ready
+from tests.support.pictures import photo_bytes
+
+REPO = Path(__file__).parents[2]
+PHOTOS = [photo_bytes(seed, (400, 300)) for seed in range(40)]
+
+
+@contextmanager
+def server(model: Path, folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "src.inference.api:app",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
+    environment = {
+        "DETECTOR_MODEL_PATH": str(model),
+        "DETECTOR_STORE_URL": f"sqlite:///{folder}/detector.db",
+        "DETECTOR_SPOOL_DIR": str(folder / "spool"),
+        "DETECTOR_KEYS_FILE": str(folder / "keys.json"),
+        "DETECTOR_LOG_LEVEL": "critical",
+    }
+    process = subprocess.Popen(command, cwd=REPO, env=os.environ | environment | settings)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_ready(url, process, 60)
+        yield process, url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_nothing_accepted_is_lost_and_readiness_goes_first(model_path: Path, tmp_path: Path) -> None:
+    outcomes: list[int | str] = []
+    stop = threading.Event()
+
+    def load(url: str, number: int) -> None:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+            turn = number
+            while not stop.is_set():
+                turn += 7
+                try:
+                    files = {"file": PHOTOS[turn % len(PHOTOS)]}
+                    outcomes.append(client.post("/predict", files=files).status_code)
+                except httpx.ConnectError:
+                    return  # it no longer listens: nothing was accepted
+                except httpx.RemoteProtocolError as error:
+                    # A kept connection that the server closes between two requests is no lost request.
+                    if "without sending a response" not in str(error):
+                        outcomes.append(str(error))
+                    return
+                except httpx.TransportError as error:
+                    outcomes.append(repr(error))
+                    return
+
+    with server(model_path, tmp_path, DETECTOR_DRAIN_S="1.0", DETECTOR_CACHE_ENTRIES="0") as (process, url):
+        threads = [threading.Thread(target=load, args=(url, number)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        with httpx.Client(base_url=url, trust_env=False) as client:
+            assert client.get("/readyz").status_code == 503
+            assert client.get("/livez").status_code == 200
+            assert client.get("/health").json()["status"] == "draining"
+            assert client.post("/predict", files={"file": PHOTOS[0]}).status_code == 200
+        code = process.wait(timeout=30)
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert code in (0, -signal.SIGTERM)
+    assert len(outcomes) > 6
+    assert set(outcomes) == {200}, set(outcomes)
+
+
+def test_second_sigterm_skips_the_wait(model_path: Path, tmp_path: Path) -> None:
+    with server(model_path, tmp_path, DETECTOR_DRAIN_S="60") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_open_bind_without_keys_does_not_start(model_path: Path, tmp_path: Path, host: str) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "src.inference.api:app",
+        "--host",
+        host,
+        "--port",
+        str(free_port()),
+    ]
+    environment = {"DETECTOR_MODEL_PATH": str(model_path), "DETECTOR_KEYS_FILE": str(tmp_path / "keys.json")}
+    done = subprocess.run(
+        command,
+        cwd=REPO,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "detector keys issue" in done.stderr
