@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -63,7 +64,9 @@ def _copy_from(git_dir: Path, records: Sequence[PhotoRecord], raw_dir: Path) -> 
             raise DataError("git was started without pipes")
         for record in records:
             yield _copy_one(git.stdin, git.stdout, record, original_path(record, raw_dir))
-        git.stdin.close()
+        # A git that has ended leaves its last question in the buffer; every photo has its outcome by now.
+        with suppress(BrokenPipeError):
+            git.stdin.close()
 
 
 def _copy_one(ask: IO[bytes], answer: IO[bytes], record: PhotoRecord, target: Path) -> Outcome:

@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(f"{name:18} threshold {policy.threshold:.3f}, review {band}\n")
     steps = Lengths.of(card, metas).words
     for name, value in card.metrics.items():
-        note = f"  ({steps})" if name.startswith("unseen_") else ""
+        note = f"  ({steps})" if name.endswith(CARD_METRICS) and name.startswith("unseen_") else ""
         sys.stdout.write(f"{name:32} {value:.4f}{note}\n")
     return 0
 

@@ -230,6 +230,9 @@ def main(argv: Sequence[str]) -> int:
     args.add_argument("--select", default="test", help="test, val, train, heldout, all or fold:K")
     args.add_argument("--tiers", default="clean,web,hard")
     args.add_argument("--if-any", action="store_true", help="no error when the selection holds no photo")
+    args.add_argument(
+        "--crops", type=int, default=0, help="score so many even if the card counts fewer, for fit to weigh"
+    )
     args.add_argument("--max-missing", type=float, default=MAX_MISSING, help="share of photos not scored")
     args.add_argument("--limit", type=int, default=None, help="at most so many photos, spread over shops")
     args.add_argument("--out", type=Path, required=True)
@@ -250,7 +253,7 @@ def main(argv: Sequence[str]) -> int:
         splits_hash=selection.splits_hash,
         held_out_fold=facts.held_out_fold if facts else None,
         steps=facts.steps if facts else None,
-        crops=detector.card.views.crops,
+        crops=max(options.crops, detector.card.views.crops),
         limit=options.limit,
     )
     tiers = parse_tiers(options.tiers)

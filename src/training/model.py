@@ -9,6 +9,7 @@ from typing import NamedTuple
 import timm
 import torch
 from safetensors.torch import load_file
+from timm.models import PretrainedCfg
 from torch import nn
 
 from src.training.config import ModelConfig, Triple
@@ -58,10 +59,20 @@ class PhotoNet(nn.Module):
 
 def normalisation(config: ModelConfig) -> tuple[Triple, Triple]:
     """Mean and standard deviation by channel: as configured, else what timm states for the architecture."""
-    stated = timm.get_pretrained_cfg(config.architecture, allow_unregistered=False)
-    if stated is None:
-        raise ConfigError(f"timm states nothing of {config.architecture!r}: set model.mean and model.std")
+    stated = _known(config.architecture)
     return config.mean or _triple(stated.mean), config.std or _triple(stated.std)
+
+
+def _known(architecture: str) -> PretrainedCfg:
+    """What timm states of an architecture.
+
+    Raises:
+        ConfigError: timm has no model of this name.
+    """
+    stated = timm.get_pretrained_cfg(architecture) if timm.is_model(architecture) else None
+    if stated is None:
+        raise ConfigError(f"timm has no model named {architecture!r}")
+    return stated
 
 
 def _triple(values: Sequence[float]) -> Triple:
@@ -75,8 +86,7 @@ def build_model(config: ModelConfig) -> PhotoNet:
     Raises:
         ConfigError: timm does not know the architecture, it has no feature map, or the file does not fit it.
     """
-    if not timm.is_model(config.architecture):
-        raise ConfigError(f"timm has no model named {config.architecture!r}")
+    _known(config.architecture)
     from_hub = config.initial_weights == "hub"
     backbone = timm.create_model(config.architecture, pretrained=from_hub, num_classes=0)
     if config.initial_weights == "file":

@@ -1,9 +1,12 @@
 """Originals come out of local git repositories byte for byte; what is not there is told by name."""
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from src.data import mirrors
 from src.data.layout import original_path
 from src.data.mirrors import copy_originals, find_mirror
 from tests.data.builders import record
@@ -61,3 +64,21 @@ def test_folder_that_is_no_repository_is_a_failure(tmp_path: Path) -> None:
     (broken / "HEAD").write_text("ref: refs/heads/main\n")
     outcomes = list(copy_originals([record(n) for n in range(3)], tmp_path / "raw", tmp_path))
     assert {one.error for one in outcomes} == {"not in the mirror"}
+
+
+def test_git_that_ends_before_it_is_asked_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "owner+name" / "repo"
+    broken.mkdir(parents=True)
+    (broken / "HEAD").write_text("ref: refs/heads/main\n")
+    popen = subprocess.Popen
+
+    def ended(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        git = popen(*arguments, **options)
+        git.wait()
+        return git
+
+    monkeypatch.setattr(mirrors.subprocess, "Popen", ended)
+    outcomes = list(mirrors.copy_originals([record(n) for n in range(3)], tmp_path / "raw", tmp_path))
+    assert [one.error for one in outcomes] == ["not in the mirror"] * 3

@@ -50,7 +50,7 @@ def test_the_command_writes_what_was_fitted_into_the_model(
     ]
     printed = capsys.readouterr().out
     assert "low_false_positive" in printed
-    assert all("550 steps" in line for line in printed.splitlines() if line.startswith("unseen_"))
+    assert all("550 steps" in line for line in printed.splitlines() if line.startswith("unseen_clean_"))
     # Fitted again, it is the same card: the fold tables hold all that was there to choose from.
     assert main(["--unseen", *map(str, reversed(paths)), "--model", str(model)]) == 0
     assert read_card(model) == card

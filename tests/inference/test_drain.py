@@ -106,7 +106,9 @@ def test_second_sigterm_skips_the_wait(model_path: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_open_bind_without_keys_does_not_start(model_path: Path, tmp_path: Path, host: str) -> None:
+def test_open_bind_without_keys_does_not_start_where_that_is_refused(
+    model_path: Path, tmp_path: Path, host: str
+) -> None:
     command = [
         sys.executable,
         "-m",
@@ -118,6 +120,7 @@ def test_open_bind_without_keys_does_not_start(model_path: Path, tmp_path: Path,
         str(free_port()),
     ]
     environment = {"DETECTOR_MODEL_PATH": str(model_path), "DETECTOR_KEYS_FILE": str(tmp_path / "keys.json")}
+    environment["DETECTOR_ALLOW_OPEN"] = "false"
     done = subprocess.run(
         command,
         cwd=REPO,

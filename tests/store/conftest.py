@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from src.store.store import Store
 from tests.support import postgres
@@ -18,6 +19,12 @@ BACKENDS = ["sqlite"]
 if os.environ.get(postgres.URL_VARIABLE) or postgres.binaries():
     BACKENDS.append("postgresql")
 collect_ignore = [] if postgres.binaries() else ["test_postgres.py"]
+
+
+@pytest.fixture(autouse=True)
+def logs_of_every_level() -> None:
+    """An app that another test ran may have raised the level, and these tests read warnings."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -109,5 +109,4 @@ class GatedDetector:
 def nothing_prepared() -> Prepared:
     """Views for detectors that do not look at them."""
     empty = np.zeros((0, 3, 1, 1), np.float32)
-    box = (0.0, 0.0, 1.0, 1.0)
-    return Prepared(Views(empty, empty, box, ()), decode_ms=1.0, views_ms=1.0)
+    return Prepared(Views((empty,), empty, ()), decode_ms=1.0, views_ms=1.0)

@@ -90,5 +90,5 @@ def test_each_architecture_gets_its_own_normalisation():
         0.2,
         0.3,
     )
-    with pytest.raises(ConfigError, match=r"model\.mean"):
+    with pytest.raises(ConfigError, match="no model named"):
         normalisation(ModelConfig(architecture="efficientnet_b99"))
