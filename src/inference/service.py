@@ -54,6 +54,7 @@ def open_store(settings: Settings) -> Store | None:
         settings.store_url,
         spool_dir=settings.spool_dir,
         spool_bytes=settings.spool_bytes,
+        write_timeout_s=settings.store_timeout_s,
         retention_days=settings.retention_days or None,
         images_dir=settings.store_images,
         image_days=settings.image_days,

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
         hsts: Tell browsers to come back by HTTPS only.
         metrics_open: Answer `/metrics` without a key.
         store_url: Where predictions are kept: SQLite, `postgresql+psycopg://...`, or empty for nowhere.
+        store_timeout_s: Seconds until a prediction that is not durable yet is spooled instead.
         spool_dir: Where predictions wait while the store is down.
         spool_bytes: Most bytes that may wait there.
         retention_days: Age in days at which predictions are deleted; 0 keeps them.
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     metrics_open: bool = False
 
     store_url: str = Field(default="sqlite:///var/detector.db", repr=False)
+    store_timeout_s: float = Field(default=2.0, gt=0.0)
     spool_dir: Path = Path("var/spool")
     spool_bytes: int = Field(default=64 * 2**20, ge=0)
     retention_days: int = Field(default=0, ge=0)

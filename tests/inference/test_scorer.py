@@ -110,7 +110,7 @@ def test_decoders_are_held_back_while_inference_is_busy(recording: Recording) ->
 
 def test_what_is_too_late_is_dropped_before_inference(recording: Recording) -> None:
     async def scenario() -> None:
-        scorer = Scorer(recording, workers=1, queue_size=10, deadline_s=0.1, max_batch=1)
+        scorer = Scorer(recording, workers=1, queue_size=10, deadline_s=0.5, max_batch=1)
         tasks = [asyncio.create_task(scorer.score(b"photo")) for _ in range(5)]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(item) for item in results] == [DeadlineError] * 5
@@ -211,7 +211,7 @@ def test_close_finishes_what_was_accepted_and_takes_no_more(recording: Recording
         tasks = [asyncio.create_task(scorer.score(b"photo")) for _ in range(6)]
         await until(lambda: recording.batches == [1])
         closing = asyncio.create_task(asyncio.to_thread(scorer.close))
-        await asyncio.sleep(0.02)
+        await until(lambda: scorer._closed)
         with pytest.raises(NotReadyError):
             await scorer.score(b"late")
         recording.gate.set()

@@ -110,7 +110,7 @@ def test_late_answer_is_504_and_work_that_never_began_is_dropped(
     model_path: Path, gated: GatedDetector
 ) -> None:
     async def scenario() -> None:
-        settings = quiet_settings(model_path, workers=1, queue_size=3, deadline_s=0.1)
+        settings = quiet_settings(model_path, workers=1, queue_size=3, deadline_s=0.5)
         app = create_app(settings, lambda _: gated)
         async with serving(app) as client:
             replies = await asyncio.gather(*(client.post("/predict", files=FILES) for _ in range(3)))

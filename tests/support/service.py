@@ -25,7 +25,7 @@ from tests.support.tiny_model import tiny_card
 
 
 def quiet_settings(model: Path, **changes: Any) -> Settings:
-    """Settings for tests: the given model, one thread, no chatter, no store, nothing of this machine's."""
+    """Settings for tests: one thread, no chatter, no store, nothing of this machine's, time to spare."""
     fields: dict[str, Any] = {
         "model_path": model,
         "intra_op_threads": 1,
@@ -33,6 +33,10 @@ def quiet_settings(model: Path, **changes: Any) -> Settings:
         "keys_file": model.parent / "no-keys.json",
         "store_url": "",
         "drain_s": 0.0,
+        "deadline_s": 120.0,
+        "upload_timeout_s": 120.0,
+        "store_timeout_s": 60.0,
+        "provenance_timeout_s": 60.0,
     }
     return Settings(**(fields | changes))
 

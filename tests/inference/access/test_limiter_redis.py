@@ -11,8 +11,16 @@ from contextlib import contextmanager
 
 import pytest
 
+from src.inference.access import limiter as module
 from src.inference.access.limiter import Limiter
 from src.utils.errors import RateLimitedError
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines that run tests are busy."""
+    monkeypatch.setattr(module, "_PATIENCE_S", 20.0)
+    monkeypatch.setattr(module, "_REST_S", 3600.0)
 
 
 @contextmanager
@@ -77,11 +85,10 @@ def test_counts_come_back_with_the_server(port: int) -> None:
             assert await passes(limiter, "a")
         assert await passes(limiter, "a")
         assert failures == [1]
-        started = time.monotonic()
-        assert await passes(limiter, "a")
-        assert time.monotonic() - started < 0.2  # not asked again so soon
-        await asyncio.sleep(1.0)
         with redis(port):
+            # It is left alone for a while, so that its absence costs nothing.
+            assert [await passes(limiter, "a") for _ in range(5)] == [True] * 5
+            limiter._rests_until = 0.0
             assert [await passes(limiter, "a") for _ in range(3)] == [True, True, False]
             await limiter.close()
 
