@@ -253,7 +253,9 @@ def read_splits(path: Path) -> dict[str, Split]:
         with path.open(newline="", encoding="utf-8") as file:
             splits = [Split.model_validate(row) for row in csv.DictReader(file)]
     except FileNotFoundError as error:
-        raise DataError(f"no splits at {path.name}; make them with `python -m src.data.splits`") from error
+        raise DataError(
+            f"no splits at {path}; `make data` makes photos and splits, `python -m src.data.splits` these"
+        ) from error
     except ValidationError as error:
         raise DataError(f"{path.name} is no splits file: {error.errors()[0]['msg']}") from error
     by_id = {split.photo_id: split for split in splits}

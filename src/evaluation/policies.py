@@ -131,11 +131,11 @@ def choose_policies(
         "balanced": (balanced, "Best balanced accuracy, large shops damped."),
         "low_false_positive": (
             max(strict, balanced),
-            f"At least {MIN_SPECIFICITY:.0%} of real photos are called real, in every tier.",
+            f"Chosen so that at least {MIN_SPECIFICITY:.0%} of real photos are called real, in every tier.",
         ),
         "high_recall": (
             min(eager, balanced),
-            f"At least {MIN_RECALL:.0%} of AI-generated pictures are found, in every tier.",
+            f"Chosen so that at least {MIN_RECALL:.0%} of AI-generated pictures are found, in every tier.",
         ),
     }
     policies = {}

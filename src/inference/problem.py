@@ -41,6 +41,7 @@ STATUS = {
     "empty_file": 422,
     "corrupt_image": 422,
     "image_too_small": 422,
+    "too_elongated": 422,
     "too_many_pixels": 422,
     "side_too_long": 422,
     "too_many_frames": 422,

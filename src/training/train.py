@@ -27,7 +27,7 @@ from src.training.model import build_model, normalisation
 from src.training.smoke import smoke_config
 from src.training.tracking import tracked_run
 from src.training.validate import make_validator
-from src.utils.errors import DataError
+from src.utils.errors import DataError, DetectorError
 from src.utils.logging import configure_logging
 from src.utils.model_card import Calibration, ModelCard, Policy, TrainingFacts
 
@@ -160,10 +160,12 @@ def main(
 ) -> None:
     """Train the detector; an interrupted run goes on when the same command is given again."""
     configure_logging()
-    run = load_config(config, override)
-    if smoke:
-        run = smoke_config(run)
-    path = train(run)
+    try:
+        run = load_config(config, override)
+        path = train(smoke_config(run) if smoke else run)
+    except DetectorError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
     typer.echo(path)
 
 

@@ -184,7 +184,7 @@ def test_splits_and_ties_files_are_read_back_and_checked(tmp_path: Path) -> None
     path.write_text("photo_id,split,fold\nabc,holiday,0\n")
     with pytest.raises(DataError, match="no splits file"):
         read_splits(path)
-    with pytest.raises(DataError, match="make them with"):
+    with pytest.raises(DataError, match="make data"):
         read_splits(tmp_path / "none.csv")
 
     write_ties(tmp_path / "ties.csv", [("c", "d", "near"), ("a", "b", "exact")])

@@ -206,3 +206,10 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ConfigError, match="DETECTOR_QUEUE_SIZE"):
         create_app()
     assert create_app(Settings(queue_size=1)).state.service.settings.queue_size == 1
+
+
+def test_every_fault_of_a_photo_is_told_by_its_own_code(client: Client) -> None:
+    codes = {cls.code for cls in ImageError.__subclasses__() if "code" in vars(cls)}
+    assert codes <= set(STATUS)
+    reply = client.post("/predict", files={"file": encode(picture(1, (1700, 100)))})
+    assert (reply.status_code, reply.json()["code"]) == (422, "too_elongated")

@@ -92,3 +92,15 @@ def test_a_generator_kept_back_by_the_configuration_must_be_kept_back_by_the_spl
     data = run.data.model_copy(update={"held_out_generators": ("procedural",)})
     with pytest.raises(DataError, match="procedural"):
         train(run.model_copy(update={"data": data, "output": tmp_path}))
+
+
+def test_a_run_without_data_says_in_one_line_what_to_do(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "src.training.train", "--set", f"data.splits={tmp_path}/none.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "make data" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -41,6 +41,7 @@ PHOTO_PROBLEMS = (
     ("empty_file", "The file is empty."),
     ("corrupt_image", "The image is truncated or damaged."),
     ("image_too_small", "A side is shorter than 16 pixels."),
+    ("too_elongated", "A side is more than 16 times as long as the other."),
     ("too_many_pixels", "The image has more than 60000000 pixels."),
     ("side_too_long", "A side is longer than 20000 pixels."),
     ("too_many_frames", "The file has more than 1000 frames."),
