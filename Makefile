@@ -30,8 +30,9 @@ SERVE_PY := $(SERVE_VENV)/bin/python
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
 
+# Each thread's own arena of glibc would keep some memory of photos that are long done.
 serve: $(SERVE_VENV)/.ready ## run the service (HOST=127.0.0.1 PORT=8000)
-	exec $(SERVE_PY) -m uvicorn src.inference.api:app --host $(HOST) --port $(PORT) --no-proxy-headers
+	MALLOC_ARENA_MAX=2 exec $(SERVE_PY) -m uvicorn src.inference.api:app --host $(HOST) --port $(PORT) --no-proxy-headers
 
 test: $(VENV)/.ready ## run every test, with the coverage floor
 	$(PY) -m pytest --cov --cov-report=term

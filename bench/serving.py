@@ -86,7 +86,13 @@ def measure_once(python: str, model: str) -> dict[str, float]:
     import_s = float(_output_of([python, "-c", IMPORT_CODE]))
     port = free_port()
     photo = procedural_photo()
-    settings = {"DETECTOR_MODEL_PATH": model, "DETECTOR_LOG_LEVEL": "warning"}
+    # The photo is the same each time: without this, all but the first answer would come from the cache.
+    settings = {
+        "DETECTOR_MODEL_PATH": model,
+        "DETECTOR_LOG_LEVEL": "warning",
+        "DETECTOR_CACHE_ENTRIES": "0",
+        "MALLOC_ARENA_MAX": "2",  # as `make serve` and the image set it
+    }
     with running(uvicorn_command(python, port), port=port, settings=settings) as server:
         http = _time_requests(server.url, photo)
         memory = psutil.Process(server.process.pid).memory_info().rss / 2**20

@@ -12,7 +12,7 @@ RUN /opt/venv/bin/pip install --require-hashes --only-binary :all: -r /tmp/requi
     && /opt/venv/bin/pip uninstall --yes pip setuptools
 
 FROM python:3.11-slim-bookworm
-ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin detector
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv

@@ -119,7 +119,7 @@ class Fetcher:
                     found = await self._get(self._check(url), lease)
                     if isinstance(found, SentPhoto):
                         return found
-                    url = urljoin(url, found)
+                    url = _joined(url, found)
         except TimeoutError as error:
             message = f"the photo did not arrive within {self._timeout_s:g} s"
             raise UrlError("url_unreachable", message) from error
@@ -200,3 +200,17 @@ def _matches(host: str, port: int, default: int, entry: str) -> bool:
     if str(port) != own_port:
         return False
     return host.endswith(name[1:]) if name.startswith("*.") else host == name
+
+
+def _joined(url: str, location: str) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        UrlError: It leads to something that is no address.
+    """
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise UrlError(
+            "url_unreachable", "the photo's address redirects to something that is none"
+        ) from error

@@ -162,8 +162,10 @@ class Service:
             self.state = "failed"
             _log.critical("start_failed", code=error.code, reason=error.message)
             return
-        except BaseException:
+        except BaseException as error:
             self.state = "failed"
+            # Nobody waits for this task until shutdown: told now, or not at all.
+            _log.critical("start_failed", code="internal_error", exc_info=error)
             raise
         from src.inference.predictor import Predictor  # noqa: PLC0415 - as above
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from threading import Lock
 
 _SHARD = 6
 """Hex digits of the id that name a folder: they change every 2**24 ms, 4.7 hours."""
+_SHARD_NAME = re.compile(f"[0-9a-f]{{{_SHARD}}}")
 _SHARD_MS = 2 ** (4 * (12 - _SHARD))
 
 
@@ -84,6 +86,8 @@ class ImageFolder:
         """Remove what is older than its days; ids tell the time, so copying the folder changes nothing."""
         cutoff = int((moment - timedelta(days=self._days)).timestamp() * 1000)
         for shard in self._folder.iterdir():
+            if not _SHARD_NAME.fullmatch(shard.name):
+                continue  # not ours: a mount has its `lost+found`
             if (int(shard.name, 16) + 1) * _SHARD_MS <= cutoff:
                 shutil.rmtree(shard)
         with self._lock:

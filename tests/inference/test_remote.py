@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from src.inference.budget import Budget
-from src.inference.remote import Address, Fetcher, is_public, resolve
+from src.inference.remote import Address, Fetcher, _joined, is_public, resolve
 from src.inference.upload import SentPhoto
-from src.utils.errors import DetectorError, OverloadedError
+from src.utils.errors import DetectorError, OverloadedError, UrlError
 from tests.inference.test_api import RED
 from tests.support.service import Client, quiet_settings, running
 
@@ -149,6 +149,12 @@ def test_addresses_that_may_not_be_fetched_are_not_asked(port: int, url: str) ->
 def test_redirect_to_another_host_is_refused(port: int, target: str) -> None:
     assert code_of(lambda: fetch(f"http://shop.test:PORT/to/{target}", port)) == "url_not_allowed"
     assert len(Handler.asked) == 1
+
+
+def test_redirect_to_no_address_is_the_addresss_fault() -> None:
+    with pytest.raises(UrlError) as caught:
+        _joined("http://shop.test/a", "//[bad")
+    assert caught.value.code == "url_unreachable"
 
 
 def test_name_that_leads_inside_is_refused_also_after_a_redirect_and_among_others(port: int) -> None:

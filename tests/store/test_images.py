@@ -128,6 +128,8 @@ def test_expiry_goes_by_the_id_and_not_by_the_files_date(folder: Path) -> None:
     for name in (old, young):
         images.put(name, b"x" * 50)
         os.utime(folder / name[:6] / name, (0, 0))
+    (folder / "lost+found").mkdir()
     images.expire(now)
+    assert (folder / "lost+found").is_dir()
     assert (images.get(old), images.get(young)) == (None, b"x" * 50)
     assert images.put(new_id(), b"x" * 50)
