@@ -71,7 +71,7 @@ class Session:
             ModelError: No such file, no ONNX, no valid card, or a graph of another contract.
         """
         if not path.is_file():
-            raise ModelError(f"no model file {str(path)!r}; start in the checkout or set DETECTOR_MODEL_PATH")
+            raise ModelError(f"no model file {path.name!r}; start in the checkout or set DETECTOR_MODEL_PATH")
         runtime = _open(path, threads)
         text = runtime.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
