@@ -36,8 +36,10 @@ class ModelConfig(_Section):
     """The network: any timm convolutional classifier with one linear head."""
 
     architecture: str = "tf_efficientnet_b0"
-    initial_weights: Literal["hub", "file", "none"] = "hub"
+    initial_weights: Literal["hub", "file", "run", "none"] = "hub"
     weights_file: Path | None = None
+    """A safetensors file of the backbone for `file`; for `run` the checkpoint of an earlier run, whose averaged
+    network is trained on. `{fold}` in it stands for the fold that a fold network leaves out."""
     dropout: Share = 0.2
     mean: Triple | None = None
     std: Triple | None = None

@@ -14,17 +14,28 @@ import typer
 from src.data.splits import read_splits
 from src.training.config import TrainConfig, load_config
 from src.training.train import train
+from src.utils.errors import ConfigError
 from src.utils.logging import configure_logging
 
 
 def fold_config(config: TrainConfig, fold: int, steps: int | None = None) -> TrainConfig:
-    """The run that leaves one fold out; `steps` shortens it."""
+    """The run that leaves one fold out; `steps` shortens it.
+
+    Raises:
+        ConfigError: it would start from one earlier run for all folds, which saw the shops that are left out.
+    """
     optim = config.optim if steps is None else config.optim.model_copy(update={"steps": steps})
+    model, earlier = config.model, str(config.model.weights_file)
+    if model.initial_weights == "run":
+        if "{fold}" not in earlier:
+            raise ConfigError("model.weights_file must name a run for each fold, by `{fold}`")
+        model = model.model_copy(update={"weights_file": Path(earlier.format(fold=fold))})
     return config.model_copy(
         update={
             "name": f"{config.name}-without-fold-{fold}",
             "data": config.data.model_copy(update={"held_out_fold": fold}),
             "optim": optim,
+            "model": model,
             "output": fold_folder(config, fold),
         }
     )

@@ -19,7 +19,7 @@ from src.training.cache import CachedPhoto
 from src.training.config import OptimConfig, TrainConfig
 from src.training.dataset import batches
 from src.training.identity import BEST, CHECKPOINT
-from src.training.model import PhotoNet
+from src.training.model import PhotoNet, steps_before
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +41,8 @@ class Progressed:
     """What a checkpoint carries beside the weights."""
 
     step: int = 0
+    steps_before: int = 0
+    """Steps of the earlier run that gave the start weights."""
     seconds: float = 0.0
     best: float = -math.inf
     best_step: int = 0
@@ -68,7 +70,7 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(
             _decay_groups(self.model, config.optim.weight_decay), lr=config.optim.learning_rate
         )
-        self.state = Progressed()
+        self.state = Progressed(steps_before=steps_before(config.model))
         self._validate, self._track = validate, track
         self._checkpoint = config.output / CHECKPOINT
         self._best = config.output / BEST

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -81,7 +82,7 @@ def _triple(values: Sequence[float]) -> Triple:
 
 
 def build_model(config: ModelConfig) -> PhotoNet:
-    """Build the network with its start weights: from timm's hub, from a local safetensors file, or random.
+    """Build the network with its start weights: from timm's hub, a local file, an earlier run, or random.
 
     Raises:
         ConfigError: timm does not know the architecture, it has no feature map, or the file does not fit it.
@@ -90,10 +91,44 @@ def build_model(config: ModelConfig) -> PhotoNet:
     from_hub = config.initial_weights == "hub"
     backbone = timm.create_model(config.architecture, pretrained=from_hub, num_classes=0)
     if config.initial_weights == "file":
-        if config.weights_file is None:
-            raise ConfigError("model.initial_weights is `file`, but model.weights_file is not set")
-        _load(backbone, config.weights_file)
-    return PhotoNet(backbone, config.dropout)
+        _load(backbone, _weights_file(config))
+    model = PhotoNet(backbone, config.dropout)
+    if config.initial_weights == "run":
+        path = _weights_file(config)
+        try:
+            model.load_state_dict(_checkpoint(path)["average"])
+        except RuntimeError as error:
+            raise ConfigError(f"the run of {path} had another network: {error}") from error
+    return model
+
+
+def steps_before(config: ModelConfig) -> int:
+    """Optimiser steps that the start weights have behind them: those of the earlier run, else none.
+
+    Raises:
+        ConfigError: the earlier run's checkpoint cannot be read.
+    """
+    if config.initial_weights != "run":
+        return 0
+    state = _checkpoint(_weights_file(config))["state"]
+    return int(state["step"]) + int(state.get("steps_before", 0))
+
+
+def _weights_file(config: ModelConfig) -> Path:
+    if config.weights_file is None:
+        raise ConfigError(
+            f"model.initial_weights is `{config.initial_weights}`, but model.weights_file is not set"
+        )
+    return config.weights_file
+
+
+def _checkpoint(path: Path) -> dict[str, Any]:
+    """What `Trainer.save` wrote."""
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, pickle.UnpicklingError) as error:
+        raise ConfigError(f"checkpoint {path}: {error}") from error
+    return saved
 
 
 def _load(backbone: nn.Module, path: Path) -> None:

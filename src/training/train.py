@@ -63,7 +63,7 @@ def train(config: TrainConfig) -> Path:
         model = trainer.run(training)
         facts = TrainingFacts(
             photos=len(training),
-            steps=trainer.state.best_step or trainer.state.step,
+            steps=trainer.state.steps_before + (trainer.state.best_step or trainer.state.step),
             splits_hash=splits_hash(splits.values()),
             held_out_fold=data.held_out_fold,
         )

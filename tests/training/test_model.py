@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from src.training.average import WeightAverage
 from src.training.config import ModelConfig
-from src.training.model import build_model, normalisation
+from src.training.model import build_model, normalisation, steps_before
 from src.utils.errors import ConfigError
 
 SMALL = {"architecture": "test_efficientnet", "initial_weights": "none"}
@@ -64,6 +64,35 @@ def test_an_unknown_architecture_and_a_missing_path_are_config_errors():
         build_model(ModelConfig(architecture="efficientnet_b99"))
     with pytest.raises(ConfigError, match="weights_file"):
         build_model(ModelConfig(architecture="test_efficientnet", initial_weights="file"))
+
+
+def _trained(tmp_path, steps_before=0):
+    """A checkpoint as `Trainer.save` lays it out, of a network whose head is not zero."""
+    model = build_model(ModelConfig(**SMALL))
+    torch.nn.init.normal_(model.head.weight)
+    state = {"step": 30, "steps_before": steps_before}
+    torch.save({"average": model.state_dict(), "state": state}, tmp_path / "checkpoint.pt")
+    return model, ModelConfig(
+        **SMALL | {"initial_weights": "run", "weights_file": tmp_path / "checkpoint.pt"}
+    )
+
+
+def test_an_earlier_run_gives_body_and_head_and_its_steps(tmp_path):
+    earlier, config = _trained(tmp_path, steps_before=12)
+    model = build_model(config)
+    assert torch.equal(model.head.weight, earlier.head.weight)
+    assert torch.equal(model.backbone.conv_stem.weight, earlier.backbone.conv_stem.weight)
+    assert steps_before(config) == 42
+    assert steps_before(ModelConfig(**SMALL)) == 0
+
+
+def test_an_earlier_run_of_another_network_is_refused(tmp_path):
+    _, config = _trained(tmp_path)
+    with pytest.raises(ConfigError, match="another network"):
+        build_model(config.model_copy(update={"architecture": "tf_efficientnet_lite0"}))
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(ConfigError, match="checkpoint"):
+        build_model(config)
 
 
 def test_the_average_trails_the_weights_and_copies_statistics():
