@@ -17,6 +17,8 @@ from src.training.config import AugmentConfig
 
 _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BILINEAR)
 _SUBSAMPLINGS: tuple[Subsampling, ...] = ("4:4:4", "4:2:0", "4:2:0")
+CELL = 32
+"""Side in px of the input that one place of the network's last feature map stands for."""
 _CORNER = 0.11
 """Side of the corner that may be hidden: some generators sign there with a small mark."""
 
@@ -37,13 +39,44 @@ def global_view(
     pixels: NDArray[np.uint8], size: int, config: AugmentConfig, rng: np.random.Generator
 ) -> Image.Image:
     """Most of the photo's square in `size` px, often by way of a smaller, re-encoded copy of it."""
+    region = _recoded(_most(pixels, size, config, rng), config, rng)
+    return _finish(_resized(region, size, rng), config, rng)
+
+
+def spliced_view(
+    pixels: NDArray[np.uint8],
+    other: NDArray[np.uint8],
+    size: int,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[Image.Image, tuple[int, int, int, int]]:
+    """A view into which a rectangle of another photo's view is set, and both go through one codec.
+
+    Returns:
+        The view of `size` px and the rectangle (left, top, right, bottom) in cells of `CELL` px, a quarter to
+        three quarters of the area.
+    """
+    view = _resized(_most(pixels, size, config, rng), size, rng)
+    patch = _resized(_most(other, size, config, rng), size, rng)
+    cells = size // CELL
+    wide, high = (max(1, round(cells * math.sqrt(rng.uniform(0.25, 0.75)))) for _ in range(2))
+    wide = min(wide, cells - 1) if high == cells else wide  # something of the photo itself stays
+    left, top = int(rng.integers(0, cells - wide + 1)), int(rng.integers(0, cells - high + 1))
+    box = (left, top, left + wide, top + high)
+    pixels_of = (CELL * left, CELL * top, CELL * box[2], CELL * box[3])
+    view.paste(patch.crop(pixels_of), pixels_of)
+    return _finish(_recoded(view, config, rng), config, rng, flip=False), box
+
+
+def _most(
+    pixels: NDArray[np.uint8], size: int, config: AugmentConfig, rng: np.random.Generator
+) -> Image.Image:
     short = min(pixels.shape[:2])
     side = max(16, round(short * math.sqrt(rng.uniform(config.least_area, 1.0))))
     region = _region(pixels, _place(pixels, side, rng), side, config, rng)
     if rng.random() < config.rescale and side > size:
         region = _resized(region, max(size, round(side * _scale(config, rng))), rng)
-    region = _recoded(region, config, rng)
-    return _finish(_resized(region, size, rng), config, rng)
+    return region
 
 
 def _scale(config: AugmentConfig, rng: np.random.Generator) -> float:
@@ -110,8 +143,10 @@ def _square(image: Image.Image, size: int) -> Image.Image:
     return cut_square(image, (image.width - short) / 2, (image.height - short) / 2, short, size)
 
 
-def _finish(image: Image.Image, config: AugmentConfig, rng: np.random.Generator) -> Image.Image:
-    if rng.random() < 0.5:
+def _finish(
+    image: Image.Image, config: AugmentConfig, rng: np.random.Generator, *, flip: bool = True
+) -> Image.Image:
+    if flip and rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if rng.random() < config.colour:
         for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):

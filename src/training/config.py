@@ -38,8 +38,8 @@ class ModelConfig(_Section):
     architecture: str = "tf_efficientnet_b0"
     initial_weights: Literal["hub", "file", "run", "none"] = "hub"
     weights_file: Path | None = None
-    """A safetensors file of the backbone for `file`; for `run` the checkpoint of an earlier run, whose averaged
-    network is trained on. `{fold}` in it stands for the fold that a fold network leaves out."""
+    """For `file` a safetensors file of the backbone; for `run` an earlier run's checkpoint, whose average is
+    trained on. `{fold}` in it stands for the fold that a fold network leaves out."""
     dropout: Share = 0.2
     mean: Triple | None = None
     std: Triple | None = None
@@ -54,6 +54,8 @@ class SamplingConfig(_Section):
     style_weights: dict[str, float] = {"seller": 0.38, "studio": 0.47, "render": 0.15}
     crop_share: Share = 0.5
     """Share of samples cut at the photo's own scale; the others show the whole photo."""
+    splice_share: Share = 0.0
+    """Share of the whole photos into which a rectangle of a photo of the other label is set."""
 
 
 class AugmentConfig(_Section):
@@ -86,6 +88,8 @@ class OptimConfig(_Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     warmup_steps: int = 100
     label_smoothing: Share = 0.04
+    local_weight: Share = 0.0
+    """Weight of the loss at each place of the activation map; the rest is that of the photo's logit."""
     ema_decay: Share = 0.995
     clip_norm: Annotated[float, Field(gt=0)] = 5.0
     size_schedule: tuple[SizeStep, ...] = (SizeStep(until=0.5, size=160), SizeStep(until=1.0, size=224))

@@ -88,8 +88,8 @@ class Trainer:
         started = time.monotonic() - state.seconds
         with Progress(*_COLUMNS) as progress:
             task = progress.add_task("", total=steps, completed=state.step, note="")
-            for views, labels in batches(photos, config, state.step):
-                loss = self._step(views, labels)
+            for views, where in batches(photos, config, state.step):
+                loss = self._step(views, where)
                 state.step += 1
                 state.seconds = time.monotonic() - started
                 progress.update(task, advance=1, note=f"loss {loss:.3f}")
@@ -104,17 +104,17 @@ class Trainer:
                     log.info("stopped_early", step=state.step, best_step=state.best_step)
                     break
 
-    def _step(self, views: torch.Tensor, labels: torch.Tensor) -> float:
+    def _step(self, views: torch.Tensor, where: torch.Tensor) -> float:
         optim = self.config.optim
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = _rate(optim, self.state.step)
         views = views.to(self.device, memory_format=torch.channels_last)
-        target = labels.to(self.device) * (1 - optim.label_smoothing) + optim.label_smoothing / 2
+        target = where.to(self.device) * (1 - optim.label_smoothing) + optim.label_smoothing / 2
         half = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
         with half:
-            logit = self.model(views).logit
-        loss = nn.functional.binary_cross_entropy_with_logits(logit.float(), target)
+            output = self.model(views)
+        loss = photo_loss(output.logit.float(), output.cam.float(), target, optim.local_weight)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), optim.clip_norm)
@@ -176,6 +176,27 @@ class Trainer:
         torch.cuda.set_rng_state_all([state.cpu() for state in saved["cuda_rng"]])
         log.info("resumed", step=self.state.step)
         return True
+
+
+def photo_loss(
+    logit: torch.Tensor, cam: torch.Tensor, target: torch.Tensor, local_weight: float
+) -> torch.Tensor:
+    """Cross-entropy of a batch: that of the photo and, by `local_weight`, that of each place.
+
+    A spliced photo has no label of its own: only its places count.
+
+    Args:
+        logit: float32 [B].
+        cam: float32 [B, h, w], the logit of each place.
+        target: float32 [B, h, w], the probability that should be said there.
+        local_weight: Share of the places in the loss of a photo that is not spliced.
+    """
+    entropy = nn.functional.binary_cross_entropy_with_logits
+    places = entropy(cam, target, reduction="none").mean((1, 2))
+    whole = entropy(logit, target[:, 0, 0], reduction="none")
+    spliced = target.amax((1, 2)) > target.amin((1, 2))
+    weight = torch.where(spliced, 1.0, local_weight)
+    return (weight * places + (1 - weight) * whole).mean()
 
 
 def pick_device(name: str) -> torch.device:

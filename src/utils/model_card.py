@@ -112,7 +112,7 @@ class TrainingFacts(_Frozen):
 
     Attributes:
         photos: Number of training photos.
-        steps: Optimiser steps that were done, those of the runs before it that gave its start weights included.
+        steps: Optimiser steps that were done, in the run and in those that gave its start weights.
         splits_hash: Identity of the splits (`src.data.splits.splits_hash`).
         held_out_fold: The fold of whole shops that it never saw; None for a network trained on known shops.
     """

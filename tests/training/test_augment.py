@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.training.augment import _hide_corner, crop_view, global_view
+from src.training.augment import CELL, _hide_corner, crop_view, global_view, spliced_view
 from src.training.config import AugmentConfig
 
 EVERYTHING = AugmentConfig(rescale=1, codec=1, colour=1, blur_or_noise=1, hide_corner=1, screenshot=0.5)
@@ -35,6 +35,17 @@ def test_a_crop_without_degradation_is_a_piece_of_the_photo():
     view = np.asarray(crop_view(photo, 32, NOTHING, np.random.default_rng(3)))
     pieces = np.lib.stride_tricks.sliding_window_view(photo, (32, 32, 3))[:, :, 0]
     assert any((pieces == candidate).all((2, 3, 4)).any() for candidate in (view, view[:, ::-1]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([96, 160, 224]), st.integers(0, 10**6))
+def test_a_splice_lies_in_its_rectangle_and_nowhere_else(size, seed):
+    black, white = (np.full((300, 260, 3), level, np.uint8) for level in (0, 255))
+    view, (left, top, right, bottom) = spliced_view(black, white, size, NOTHING, np.random.default_rng(seed))
+    expected = np.zeros((size, size, 3), np.uint8)
+    expected[CELL * top : CELL * bottom, CELL * left : CELL * right] = 255
+    assert np.array_equal(np.asarray(view), expected)
+    assert 0 < (right - left) * (bottom - top) < (size // CELL) ** 2
 
 
 def test_the_corner_is_covered_and_nothing_else():

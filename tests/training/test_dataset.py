@@ -16,7 +16,7 @@ def test_a_sample_number_always_gives_the_same_view(run, photos):
     first, label = views[11]
     again, same = TrainingViews(photos, run)[11]
     assert torch.equal(first, again)
-    assert label == same
+    assert torch.equal(label, same)
     assert not torch.equal(first, views[12][0])
 
 
@@ -33,5 +33,15 @@ def test_batches_from_a_later_step_are_those_of_the_whole_run(run, photos):
 
 
 def test_both_labels_are_drawn(run, photos):
-    labels = [TrainingViews(photos, run)[n][1] for n in range(60)]
+    labels = [float(TrainingViews(photos, run)[n][1].mean()) for n in range(60)]
+    assert set(labels) == {0.0, 1.0}
     assert 15 < sum(labels) < 45
+
+
+def test_a_spliced_view_says_where_the_fake_is(run, photos):
+    sampling = run.sampling.model_copy(update={"splice_share": 1.0, "crop_share": 0.0})
+    views = TrainingViews(photos, run.model_copy(update={"sampling": sampling}))
+    for number in range(20):
+        view, where = views[number]
+        assert where.shape == (view.shape[1] // 32, view.shape[2] // 32)
+        assert set(where.unique().tolist()) == {0.0, 1.0}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from src.training.loop import Trainer
+from src.training.loop import Trainer, photo_loss
 from src.training.model import build_model
 
 
@@ -25,10 +25,10 @@ def _train(config, photos, *, stop_after=None, validate=None):
     if stop_after is not None:
         step = trainer._step
 
-        def killed(views, labels):
+        def killed(views, where):
             if trainer.state.step == stop_after:
                 raise KeyboardInterrupt
-            return step(views, labels)
+            return step(views, where)
 
         trainer._step = killed
     return trainer, trainer.run(photos), seen
@@ -89,3 +89,16 @@ def test_the_rate_warms_up_and_decays_to_nothing(run):
     assert _rate(optim, 10) == pytest.approx(1.0)
     assert _rate(optim, 55) == pytest.approx(0.5)
     assert _rate(optim, 100) == pytest.approx(0.0)
+
+
+def test_the_loss_is_the_photos_own_unless_places_are_asked_for_or_differ():
+    logit = torch.tensor([0.5, -1.0])
+    cam = torch.tensor([[[2.0, -1.0], [0.0, 1.0]], [[-3.0, 1.0], [-1.0, -1.0]]])
+    plain = torch.tensor([1.0, 0.0])[:, None, None].expand(2, 2, 2)
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits
+    whole, places = entropy(logit, plain[:, 0, 0]), entropy(cam, plain)
+    assert photo_loss(logit, cam, plain, 0.0) == pytest.approx(float(whole))
+    assert photo_loss(logit, cam, plain, 0.25) == pytest.approx(float(0.75 * whole + 0.25 * places))
+    spliced = plain.clone()
+    spliced[:, 0, 1] = 1 - spliced[:, 0, 1]
+    assert photo_loss(logit, cam, spliced, 0.0) == pytest.approx(float(entropy(cam, spliced)))
