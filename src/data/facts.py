@@ -14,12 +14,11 @@ from PIL import Image, JpegImagePlugin
 from pydantic import BaseModel, ConfigDict
 
 from src.imaging.decode import sniff_format
+from src.imaging.quality import estimate_quality
 from src.utils.errors import CorruptImage, EmptyImage, UnsupportedImage
 
 Subsampling = Literal["", "4:4:4", "4:2:2", "4:2:0", "other"]
 
-# Sum of the 64 entries of the luminance table of ITU-T T.81 Annex K.1.
-_STANDARD_LUMINANCE_SUM = 3688
 _SAMPLINGS: dict[int, Subsampling] = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 
 
@@ -114,18 +113,6 @@ def _facts(name: str, image: Image.Image, size: int) -> FileFacts:
         has_exif=bool(image.info.get("exif")),
         has_icc=bool(image.info.get("icc_profile")),
     )
-
-
-def estimate_quality(luminance: list[int]) -> int:
-    """IJG quality (1 to 100) whose scaling of the standard luminance table comes nearest to this one.
-
-    libjpeg scales the table of ITU-T T.81 Annex K by 5000/q percent below quality 50 and by 200 - 2q above.
-    The sum of the 64 entries is inverted here: exact for libjpeg's files of quality 20 to 99, and a fair
-    equivalent for cameras with tables of their own.
-    """
-    percent = 100 * sum(luminance) / _STANDARD_LUMINANCE_SUM
-    quality = (200 - percent) / 2 if percent <= 100 else 5000 / percent
-    return int(min(100, max(1, round(quality))))
 
 
 def _table_hash(tables: dict[int, list[int]]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from src.imaging.decode import measure, sniff_format
+from src.imaging.quality import jpeg_quality
 from src.inference.provenance.inspector import inspect
 from src.inference.provenance.manifests import ManifestReader
 from src.inference.provenance.signals import Provenance
@@ -72,4 +73,10 @@ def _facts(photo: bytes) -> PhotoFacts | None:
         width, height = measure(photo)
     except ImageError:
         return None
-    return PhotoFacts(format=sniff_format(photo) or "unknown", width=width, height=height, bytes=len(photo))
+    return PhotoFacts(
+        format=sniff_format(photo) or "unknown",
+        width=width,
+        height=height,
+        bytes=len(photo),
+        quality=jpeg_quality(photo),
+    )

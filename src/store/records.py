@@ -69,12 +69,14 @@ class PhotoFacts(_Frozen):
         width: Pixels.
         height: Pixels.
         bytes: Size of the file.
+        quality: Estimated quality of a JPEG; none for other formats.
     """
 
     format: Name
     width: int = Field(ge=1)
     height: int = Field(ge=1)
     bytes: int = Field(ge=1)
+    quality: int | None = Field(default=None, ge=1, le=100)
 
 
 class PredictionRecord(_Frozen):
