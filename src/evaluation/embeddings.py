@@ -130,7 +130,7 @@ def embed_photos(
                 rows.extend(found)
     if not rows:
         raise DataError("no photo could be embedded")
-    return EmbeddingTable(**{name: np.array([row[name] for row in rows]) for name in rows[0]})  # type: ignore[arg-type]
+    return EmbeddingTable(**{name: np.array([row[name] for row in rows]) for name in rows[0]})
 
 
 def _rows(

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from src.store import migrate, review, statements
+from src.store import live, migrate, review, statements
 from src.store.bridge import Bridge
 from src.store.engine import make_engine
 from src.store.images import ImageFolder
@@ -203,6 +203,26 @@ class Store:
             StoreError: The database is away.
         """
         return await self._bridge.read(lambda connection: review.page(connection, cursor, limit))
+
+    async def live_rows(self, model_version: str, last_id: str | None, limit: int) -> list[live.LiveRow]:
+        """Return a model's predictions after an id, oldest first; the newest ones when there is no id yet.
+
+        Raises:
+            StoreError: The database is away.
+        """
+        if last_id is None:
+            return await self._bridge.read(lambda connection: live.newest(connection, model_version, limit))
+        return await self._bridge.read(
+            lambda connection: live.after(connection, model_version, last_id, limit)
+        )
+
+    async def answers(self, model_version: str, first_id: str) -> list[live.Answer]:
+        """Return the last word of people on each of a model's predictions from an id on.
+
+        Raises:
+            StoreError: The database is away.
+        """
+        return await self._bridge.read(lambda connection: live.answers(connection, model_version, first_id))
 
     async def delete(self, prediction_id: str) -> bool:
         """Delete a prediction, its feedback, its photo, and whatever of it still waits to be replayed.

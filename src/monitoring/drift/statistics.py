@@ -35,7 +35,7 @@ def ks_p_value(distance: float, n: int, m: int) -> float:
     x = (size + 0.12 + 0.11 / size) * distance
     if x < 0.2:  # the series converges slowly there, and its value is 1 in all digits
         return 1.0
-    total = 2.0 * sum((-1) ** (k - 1) * math.exp(-2.0 * (k * x) ** 2) for k in range(1, 101))
+    total = 2.0 * sum((1.0 if k % 2 else -1.0) * math.exp(-2.0 * (k * x) ** 2) for k in range(1, 101))
     return min(1.0, max(0.0, total))
 
 
