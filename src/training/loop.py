@@ -153,6 +153,7 @@ class Trainer:
                 "updates": self.ema.updates,
                 "optimiser": self.optimiser.state_dict(),
                 "state": vars(self.state),
+                "held_out_fold": self.config.data.held_out_fold,
                 "torch_rng": torch.get_rng_state(),
                 "cuda_rng": torch.cuda.get_rng_state_all(),
             },

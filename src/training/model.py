@@ -114,6 +114,20 @@ def steps_before(config: ModelConfig) -> int:
     return int(state["step"]) + int(state.get("steps_before", 0))
 
 
+def check_start(config: ModelConfig, held_out_fold: int | None) -> None:
+    """Refuse start weights that saw the shops which the new run must not see.
+
+    Raises:
+        ConfigError: The earlier run left another fold out, or none.
+    """
+    if config.initial_weights != "run":
+        return
+    path = _weights_file(config)
+    earlier = _checkpoint(path)["held_out_fold"]
+    if earlier != held_out_fold:
+        raise ConfigError(f"the run of {path} left out fold {earlier}, not {held_out_fold}")
+
+
 def _weights_file(config: ModelConfig) -> Path:
     if config.weights_file is None:
         raise ConfigError(

@@ -23,7 +23,7 @@ from src.training.config import TrainConfig, load_config
 from src.training.export import PARITY_BATCHES, export
 from src.training.identity import MODEL, claim_output, run_identity
 from src.training.loop import Trainer
-from src.training.model import build_model, normalisation
+from src.training.model import build_model, check_start, normalisation
 from src.training.smoke import smoke_config
 from src.training.tracking import tracked_run
 from src.training.validate import make_validator
@@ -42,6 +42,7 @@ def train(config: TrainConfig) -> Path:
         DataError: manifest, splits or photos are missing or contradict each other.
         ModelError: the exported file does not answer as the network does.
     """
+    check_start(config.model, config.data.held_out_fold)
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)

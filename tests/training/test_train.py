@@ -14,7 +14,7 @@ from src.inference.detector import Detector
 from src.training.folds import fold_config, fold_folder, train_folds
 from src.training.smoke import draw
 from src.training.train import select_records, train
-from src.utils.errors import DataError
+from src.utils.errors import ConfigError, DataError
 
 
 @pytest.mark.slow
@@ -64,6 +64,24 @@ def test_a_fold_never_sees_its_shops(run, records):
     assert not validation
     assert config.optim.steps == 5
     assert config.output == fold_folder(run, 1)
+
+
+def test_a_fold_goes_on_from_its_own_earlier_run_and_from_no_other(run, tmp_path):
+    optim = run.optim.model_copy(update={"steps": 2})
+    first = run.model_copy(update={"optim": optim, "output": tmp_path / "first", "loader_workers": 0})
+    train(fold_config(first, 1))
+
+    def going_on(weights):
+        model = run.model.model_copy(update={"initial_weights": "run", "weights_file": weights})
+        return first.model_copy(update={"model": model, "output": tmp_path / "second"})
+
+    each = going_on(tmp_path / "first" / "folds" / "{fold}" / "checkpoint.pt")
+    path = train(fold_config(each, 1, steps=3))
+    assert read_card(path).training.steps == 5
+    with pytest.raises(ConfigError, match="a run for each fold"):
+        fold_config(going_on(tmp_path / "first" / "folds" / "1" / "checkpoint.pt"), 0)
+    with pytest.raises(ConfigError, match="left out fold 1, not None"):
+        train(going_on(tmp_path / "first" / "folds" / "1" / "checkpoint.pt"))
 
 
 def test_training_and_validation_are_the_splits_of_known_shops(run, records):
