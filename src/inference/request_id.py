@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_QUIET = {"/livez", "/readyz", "/health", "/metrics"}
+_QUIET = {f"{root}/{name}" for root in ("", "/v1") for name in ("livez", "readyz", "health", "metrics")}
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 _log = structlog.get_logger()
@@ -68,7 +68,7 @@ def _account(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     scope["app"].state.service.metrics.request(route or "none", method, status, seconds)
     facts = {"api_key_id": key} if (key := scope["state"].get("api_key_id")) is not None else {}
-    level = "debug" if scope["path"] in _QUIET else "info"
+    level = "debug" if route in _QUIET else "info"
     duration_ms = round(seconds * 1000, 2)
     getattr(_log, level)(
         "request", method=method, route=route, status=status, duration_ms=duration_ms, **facts

@@ -17,6 +17,7 @@ import pytest
 
 from bench.server import free_port, wait_until_ready
 from tests.support.pictures import photo_bytes
+from tests.support.service import no_keys
 
 REPO = Path(__file__).parents[2]
 PHOTOS = [photo_bytes(seed, (400, 300)) for seed in range(40)]
@@ -39,7 +40,7 @@ def server(model: Path, folder: Path, **settings: str) -> Iterator[tuple[subproc
         "DETECTOR_MODEL_PATH": str(model),
         "DETECTOR_STORE_URL": f"sqlite:///{folder}/detector.db",
         "DETECTOR_SPOOL_DIR": str(folder / "spool"),
-        "DETECTOR_KEYS_FILE": str(folder / "keys.json"),
+        "DETECTOR_KEYS_FILE": str(no_keys(folder)),
         "DETECTOR_LOG_LEVEL": "critical",
         "DETECTOR_DEADLINE_S": "60",
     }
@@ -125,7 +126,7 @@ def test_open_bind_without_keys_does_not_start_where_that_is_refused(
         "--port",
         str(free_port()),
     ]
-    environment = {"DETECTOR_MODEL_PATH": str(model_path), "DETECTOR_KEYS_FILE": str(tmp_path / "keys.json")}
+    environment = {"DETECTOR_MODEL_PATH": str(model_path), "DETECTOR_KEYS_FILE": str(no_keys(tmp_path))}
     environment["DETECTOR_ALLOW_OPEN"] = "false"
     done = subprocess.run(
         command,

@@ -31,7 +31,6 @@ def client(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def elsewhere(folder: Path) -> dict[str, Any]:
     """Settings that keep the service's own files out of the repository."""
     return {
-        "keys_file": folder / "keys.json",
         "store_url": f"sqlite:///{folder / 'detector.db'}",
         "spool_dir": folder / "spool",
     }

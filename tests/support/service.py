@@ -15,6 +15,7 @@ from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
 
 from src.imaging.views import Views
+from src.inference.access.keys import KeyFile
 from src.inference.api import create_app
 from src.inference.detection import Detection
 from src.inference.detector import Prepared
@@ -30,7 +31,7 @@ def quiet_settings(model: Path, **changes: Any) -> Settings:
         "model_path": model,
         "intra_op_threads": 1,
         "log_level": "critical",
-        "keys_file": model.parent / "no-keys.json",
+        "keys_file": no_keys(model.parent),
         "store_url": "",
         "drain_s": 0.0,
         "deadline_s": 120.0,
@@ -39,6 +40,14 @@ def quiet_settings(model: Path, **changes: Any) -> Settings:
         "provenance_timeout_s": 60.0,
     }
     return Settings(**(fields | changes))
+
+
+def no_keys(folder: Path) -> Path:
+    """A key file that holds no key; naming one that is not there would end the start."""
+    path = folder / "no-keys.json"
+    if not path.exists():
+        path.write_text(KeyFile().model_dump_json())
+    return path
 
 
 @asynccontextmanager

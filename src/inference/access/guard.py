@@ -15,7 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from src.inference.access.keys import ApiKey, KeyRing, load_keys
 from src.inference.access.limiter import Limiter, parse_rate
-from src.inference.access.origin import arrives_openly, client_address, open_binds, parse_networks
+from src.inference.access.origin import (
+    arrives_openly,
+    client_address,
+    is_local,
+    open_binds,
+    parse_networks,
+    route_path,
+)
 from src.inference.access.rules import need_of
 from src.inference.problem import problem_of
 from src.utils.errors import AccessError, ConfigError, DetectorError
@@ -52,7 +59,8 @@ class Access:
         """Read the keys and check what the server was told; blocks.
 
         Raises:
-            ConfigError: The key file or a limit is damaged, or the service would be open to all.
+            ConfigError: The key file or a limit is damaged, a key file that was named is not there, or the
+                service would be open to all.
         """
         self._refresh()
         hosts = open_binds(sys.argv, os.environ)
@@ -63,7 +71,12 @@ class Access:
                 f"listening on {hosts[0]} without API keys would be open to all: issue a key by "
                 "`detector keys issue`, or set DETECTOR_ALLOW_OPEN=true"
             )
-        _log.warning("open_to_all", bind=hosts[0], cure="`detector keys issue`, or DETECTOR_ALLOW_OPEN=false")
+        _log.warning(
+            "open_to_all",
+            bind=hosts[0],
+            meaning="others may send photos; all else is closed to them until there are keys",
+            cure="`detector keys issue`, or DETECTOR_ALLOW_OPEN=false",
+        )
 
     async def keep_fresh(self) -> None:
         """Read the keys again whenever their file has changed, until cancelled.
@@ -76,6 +89,8 @@ class Access:
                 await asyncio.to_thread(self._refresh)
             except ConfigError as error:
                 _log.error("keys_unreadable", reason=error.message)
+            except Exception as error:  # noqa: BLE001 - whatever it is, keys must still be revocable afterwards
+                _log.error("keys_unreadable", reason=type(error).__name__, exc_info=error)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -89,14 +104,19 @@ class Access:
             AccessError: It may not enter.
             RateLimitedError: It comes too soon.
         """
-        need = need_of(scope["method"], scope["path"])
-        if need == "nothing" or (scope["path"] == "/metrics" and self._settings.metrics_open):
+        path = route_path(scope)
+        need = need_of(scope["method"], path)
+        if need == "nothing" or (path == "/metrics" and self._settings.metrics_open):
             return
         state = scope.setdefault("state", {})
         if not self.keys_configured:
             if arrives_openly(scope) and not self._settings.allow_open:
                 raise AccessError(
                     "keys_required", "this service has no API keys and is closed to other machines"
+                )
+            if need in ("review", "admin") and not is_local(scope, self._trusted):
+                raise AccessError(
+                    "keys_required", f"from other machines this call needs a key with the scope {need!r}"
                 )
             state["client"] = f"address:{client_address(scope, self._trusted)}"
         else:
@@ -132,12 +152,20 @@ class Access:
         stamp = _stamp(path)
         if stamp is None and self._seen is not None:
             raise ConfigError(f"the key file {path.name!r} is gone; its keys stay in force")
+        if stamp is None and "keys_file" in self._settings.model_fields_set:
+            raise ConfigError(
+                f"DETECTOR_KEYS_FILE names {path.name!r}, which is not there: mend the path, or issue a key "
+                "by `detector keys issue`"
+            )
         if stamp != self._seen:
-            keys = load_keys(path)
+            keys = load_keys(path, must_exist=True)
+            if self.keys_configured and not keys:
+                raise ConfigError(f"the key file {path.name!r} holds no keys; those of before stay in force")
             for key in keys:
                 parse_rate(key.rate_limit)
             self._ring, self._seen = KeyRing(keys), stamp
-            _log.info("keys_loaded", keys=len(keys))
+            if keys:
+                _log.info("keys_loaded", keys=len(keys))
         if self._limiter is None and (self._settings.rate_limit or self.keys_configured):
             rate, url = self._settings.rate_limit, self._settings.rate_limit_url
             self._limiter = Limiter(rate, url, self._on_limiter_failure)
@@ -164,6 +192,8 @@ class AccessMiddleware:
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         facts = path.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigError(f"the key file {path.name!r} cannot be read") from error
     return facts.st_mtime_ns, facts.st_ino

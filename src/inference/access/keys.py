@@ -107,15 +107,18 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def load_keys(path: Path) -> tuple[ApiKey, ...]:
+def load_keys(path: Path, *, must_exist: bool = False) -> tuple[ApiKey, ...]:
     """Read a key file; none there means no keys.
 
     Raises:
-        ConfigError: The file cannot be read, or is damaged: nobody may enter by a mistake in it.
+        ConfigError: The file cannot be read, is damaged, or is not there although it must be: nobody may
+            enter by a mistake in it.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if must_exist:
+            raise ConfigError(f"the key file {path.name!r} is not there") from error
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the key file {path.name!r} cannot be read") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 
+from starlette._utils import get_route_path
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
@@ -15,6 +16,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _HOST_FLAGS = {"--host", "-b", "--bind"}
 _HOST_VARIABLES = ("UVICORN_HOST",)
+_FORWARDERS = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 def parse_networks(names: Sequence[str]) -> tuple[Network, ...]:
@@ -48,6 +50,27 @@ def client_address(scope: Scope, trusted: Sequence[Network]) -> str:
         if not _is_in(hop, trusted):
             break
     return str(peer)
+
+
+def is_local(scope: Scope, trusted: Sequence[Network]) -> bool:
+    """Whether a request was sent by a program on this very machine.
+
+    A proxy on this machine that is not on the trusted list speaks for others: what it passes on is not local.
+    """
+    peer = (scope.get("client") or ("", 0))[0]
+    headers = Headers(scope=scope)
+    if any(name in headers for name in _FORWARDERS) and not _is_in(peer, trusted):
+        return False
+    address = _address(client_address(scope, trusted))
+    return address is not None and address.is_loopback
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path that the router sees: without the prefix under which a proxy offers the service.
+
+    It is the router's own function, so that the gate and the router can never see two different paths.
+    """
+    return get_route_path(scope)
 
 
 def is_open(host: str) -> bool:

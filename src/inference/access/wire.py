@@ -9,6 +9,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from src.inference.access.origin import route_path
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -63,7 +65,7 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or _COUNTED_BY_ROUTE.fullmatch(scope["path"]):
+        if scope["type"] != "http" or _COUNTED_BY_ROUTE.fullmatch(route_path(scope)):
             await self._app(scope, receive, send)
             return
         received, complete = 0, False

@@ -103,6 +103,7 @@ def test_revoked_and_new_keys_count_while_the_service_runs(
     path = key_file(tmp_path)
 
     async def scenario() -> None:
+        path.write_text('{"keys": []}')
         async with serving(create_app(quiet_settings(model_path, keys_file=path))) as client:
 
             async def until(status: int, secret: str) -> None:
@@ -191,6 +192,7 @@ def test_open_bind_without_keys_is_refused_where_the_setting_says_so(
 ) -> None:
     monkeypatch.setattr("sys.argv", ["uvicorn", "src.inference.api:app", "--host", "0.0.0.0"])
     path = key_file(tmp_path)
+    path.write_text('{"keys": []}')
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0"):
         guard.Access(Settings(keys_file=path, allow_open=False), lambda: None).start()
     structlog.reset_defaults()  # another test may have raised the level
