@@ -6,6 +6,7 @@ fitted on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -46,9 +47,23 @@ def fold_folder(config: TrainConfig, fold: int) -> Path:
     return config.output / "folds" / str(fold)
 
 
-def train_folds(config: TrainConfig, steps: int | None = None) -> list[Path]:
-    """Train what is not trained yet and return the files, in the order of the folds."""
+def train_folds(
+    config: TrainConfig, steps: int | None = None, only: Sequence[int] | None = None
+) -> list[Path]:
+    """Train what is not trained yet and return the files, in the order of the folds.
+
+    Args:
+        config: The run that all share.
+        steps: Shortens each.
+        only: The folds to leave out in turn; all by default.
+
+    Raises:
+        ConfigError: There is no such fold.
+    """
     folds = sorted({split.fold for split in read_splits(config.data.splits).values()})
+    if only and not set(only) <= set(folds):
+        raise ConfigError(f"the splits have the folds {folds}, not {sorted(only)}")
+    folds = sorted(set(only)) if only else folds
     return [train(fold_config(config, fold, steps)) for fold in folds]
 
 
@@ -58,10 +73,11 @@ def main(
         list[str] | None, typer.Option("--set", help="section.key=value, may be repeated.")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of each fold; the config's without it.")] = None,
+    only: Annotated[list[int] | None, typer.Option(help="A fold; may be repeated. All without it.")] = None,
 ) -> None:
     """Train every fold; call again after an interruption."""
     configure_logging()
-    for path in train_folds(load_config(config, override), steps):
+    for path in train_folds(load_config(config, override), steps, only):
         typer.echo(path)
 
 

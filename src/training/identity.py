@@ -17,6 +17,7 @@ CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"
 TRACKED_RUN = "mlflow_run_id"
 MODEL = "model.onnx"
+COST = "run.json"
 _IDENTITY = "run_identity"
 # How fast and where a run is done is no part of what it is.
 _INCIDENTAL: dict[str, bool | set[str]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from src.imaging.views import cut_square, normalise
 from src.training.cache import CachedPhoto, fill_cache
 from src.training.config import TrainConfig, load_config
 from src.training.export import PARITY_BATCHES, export
-from src.training.identity import MODEL, claim_output, run_identity
+from src.training.identity import COST, MODEL, claim_output, run_identity
 from src.training.loop import Trainer
 from src.training.model import build_model, check_start, normalisation
 from src.training.smoke import smoke_config
@@ -70,6 +71,7 @@ def train(config: TrainConfig) -> Path:
         )
         records = [photo.record for photo in training]
         difference = export(model, draft_card(config, records, facts), path, _parity_views(training, config))
+        _write_cost(config, trainer)
         track({"parity": difference, "train_seconds": trainer.state.seconds}, trainer.state.step)
     return path
 
@@ -100,6 +102,18 @@ def select_records(
     if not training:
         raise DataError("there is no photo to train on")
     return training, validation
+
+
+def _write_cost(config: TrainConfig, trainer: Trainer) -> None:
+    """Say beside the model what it took: a study compares it."""
+    state = trainer.state
+    cost = {
+        "steps": state.step,
+        "seconds": round(state.seconds, 1),
+        "device": trainer.device.type,
+        "threads": torch.get_num_threads(),
+    }
+    (config.output / COST).write_text(json.dumps(cost) + "\n")
 
 
 def draft_card(config: TrainConfig, training: Sequence[PhotoRecord], facts: TrainingFacts) -> ModelCard:

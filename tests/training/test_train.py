@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -50,8 +51,10 @@ def test_each_fold_trains_without_its_shops_and_is_not_trained_twice(run, tmp_pa
     cards = [read_card(path).training for path in paths]
     assert [card.held_out_fold for card in cards] == [0, 1, 2]
     assert {card.splits_hash for card in cards} == {splits_hash(read_splits(run.data.splits).values())}
-    train_folds(short, steps=3)
-    assert [read_card(path).training.steps for path in paths] == [3, 3, 3]
+    train_folds(short, steps=3, only=[2, 0])
+    assert [read_card(path).training.steps for path in paths] == [3, 2, 3]
+    with pytest.raises(ConfigError, match="folds"):
+        train_folds(short, only=[7])
 
 
 def test_a_fold_never_sees_its_shops(run, records):
@@ -78,6 +81,7 @@ def test_a_fold_goes_on_from_its_own_earlier_run_and_from_no_other(run, tmp_path
     each = going_on(tmp_path / "first" / "folds" / "{fold}" / "checkpoint.pt")
     path = train(fold_config(each, 1, steps=3))
     assert read_card(path).training.steps == 5
+    assert json.loads((path.parent / "run.json").read_text())["steps"] == 3
     with pytest.raises(ConfigError, match="a run for each fold"):
         fold_config(going_on(tmp_path / "first" / "folds" / "1" / "checkpoint.pt"), 0)
     with pytest.raises(ConfigError, match="left out fold 1, not None"):
