@@ -13,6 +13,8 @@ CONFIG ?= configs/train_config.yaml
 FOLD_STEPS ?= 550
 # What `make train` makes and `make evaluate` fits and judges. Only `make release` writes models/.
 MODEL ?= outputs/release/model.onnx
+VARIANTS ?= plain splice splice_local
+STUDY_FOLDS ?= 0
 SHIPPED := models/detector.onnx
 FOLDS ?= outputs/release/folds
 SCORES ?= outputs/scores
@@ -24,7 +26,7 @@ SERVE_VENV := .venv-serve
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve test check architecture fmt bench data validate train folds evaluate gallery release readme \
+.PHONY: help serve test check architecture fmt bench data validate train folds study evaluate gallery release readme \
 	requirements clean
 
 help: ## show this list
@@ -64,6 +66,14 @@ train: $(VENV)/.ready ## train (CONFIG=configs/train_config.yaml)
 
 folds: $(VENV)/.ready ## train five more networks, each without the shops of one fold
 	$(PY) -m src.training.folds --config $(CONFIG) --steps $(FOLD_STEPS)
+
+# Each variant goes on from the fold networks of `make folds`; trained and scored is only what is not there yet.
+study: $(VENV)/.ready ## compare variants of the training on unseen shops (VARIANTS, STUDY_FOLDS)
+	for variant in $(VARIANTS); do for fold in $(STUDY_FOLDS); do \
+		$(PY) -m src.training.folds --config configs/study/$$variant.yaml --only $$fold; \
+		$(PY) -m src.evaluation.score --model outputs/study/$$variant/folds/$$fold/model.onnx \
+			--select fold:$$fold --out outputs/study/$$variant/fold$$fold.csv; done; done
+	$(PY) -m src.evaluation.study $(addprefix outputs/study/,$(VARIANTS))
 
 # Thresholds come from shops that the scoring network never saw: docs/adr/0001. Known shops are scored before the
 # views are chosen, so that the table holds every crop. Scoring resumes, goes on past photos that cannot be had, and
