@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from src import models_cli
 from src.utils.errors import ConfigError, DetectorError, ImageError
 from src.utils.settings import Settings, load_settings
 
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 model_app = typer.Typer(no_args_is_help=True, help="Look at a model file.")
 app.add_typer(model_app, name="model")
+app.add_typer(models_cli.app, name="models")
 keys_app = typer.Typer(no_args_is_help=True, help="Issue, list and revoke the service's API keys.")
 app.add_typer(keys_app, name="keys")
 

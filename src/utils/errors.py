@@ -151,10 +151,28 @@ class StoreError(DetectorError):
     code = "store_unavailable"
 
 
+class RegistryError(DetectorError):
+    """The model registry cannot be reached, or holds what was not written by this project."""
+
+    code = "registry_unavailable"
+
+
+class PromotionRefused(DetectorError):  # noqa: N818
+    """A model that does not pass every gate; the champion stays."""
+
+    code = "promotion_refused"
+
+
 class NotFoundError(DetectorError):
     """Nothing is kept under the id that was asked for."""
 
     code = "not_found"
+
+
+class PhotoNotKept(NotFoundError):
+    """A prediction whose photo is not kept, or no longer."""
+
+    code = "photo_not_kept"
 
 
 class IdempotencyConflict(DetectorError):  # noqa: N818

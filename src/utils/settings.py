@@ -18,6 +18,11 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _place(value: object) -> object:
+    """Take a folder also as a path; an empty variable is none."""
+    return str(value) if isinstance(value, Path) else value or None
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
@@ -26,6 +31,12 @@ class Settings(BaseSettings):
 
     Attributes:
         model_path: The model file to serve.
+        model_uri: The model to serve instead: a file, `models:/name@alias` or `models:/name/version`.
+        challenger_uri: A model that judges the same photos unseen, beside the one that is served.
+        canary_share: Share of photos, chosen by their content, that the challenger answers.
+        registry_uri: Where `models:/` is looked up: an MLflow server, or what its library opens.
+        model_poll_s: Seconds between two looks whether the served model has changed; 0 never looks again.
+        model_cache: Folder for models that were fetched from the registry.
         max_bytes: Largest photo in bytes.
         max_pixels: Most pixels (width x height) of a photo, checked before it is decoded.
         max_decoder_bytes: Most bytes that a decoder may hold for one photo, by an estimate from its header.
@@ -62,10 +73,12 @@ class Settings(BaseSettings):
         spool_dir: Where predictions wait while the store is down.
         spool_bytes: Most bytes that may wait there.
         retention_days: Age in days at which predictions are deleted; 0 keeps them.
-        store_images: Folder that keeps the photos themselves; by default they are not kept.
+        store_images: Folder, or bucket such as `s3://name/prefix`, that keeps the photos themselves; by default
+            they are not kept.
         image_days: Age in days at which kept photos are deleted.
         trust_anchors: PEM file of the authorities whose C2PA claims are believed.
-        provenance_timeout_s: Seconds that reading a photo's metadata may take.
+        provenance_timeout_s: Seconds that reading a C2PA manifest may take; a reply waits for a photo's
+            metadata half as long again, and goes without them then.
         log_level: Least severe level that is logged.
         log_json: JSON lines for machines; otherwise text for people.
     """
@@ -75,6 +88,12 @@ class Settings(BaseSettings):
     )
 
     model_path: Path = Path("models/detector.onnx")
+    model_uri: str = ""
+    challenger_uri: str = ""
+    canary_share: float = Field(default=0.0, ge=0.0, le=1.0)
+    registry_uri: str = Field(default="sqlite:///mlflow.db", repr=False)
+    model_poll_s: float = Field(default=10.0, ge=0.0)
+    model_cache: Path = Path("var/models")
     max_bytes: int = Field(default=25 * 2**20, ge=1024)
     max_pixels: int = Field(default=60_000_000, ge=1024, le=178_956_970)
     max_decoder_bytes: int = Field(default=300_000_000, ge=1_000_000)
@@ -113,7 +132,7 @@ class Settings(BaseSettings):
     spool_dir: Path = Path("var/spool")
     spool_bytes: int = Field(default=64 * 2**20, ge=0)
     retention_days: int = Field(default=0, ge=0)
-    store_images: Path | None = None
+    store_images: Annotated[str | None, BeforeValidator(_place)] = None
     image_days: int = Field(default=30, ge=1)
 
     trust_anchors: Path | None = None

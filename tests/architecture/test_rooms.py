@@ -39,7 +39,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "scan": frozenset({"utils", "inference"}),
     "client": frozenset({"utils"}),
     "ui": frozenset({"utils", "client"}),
-    "cli": _BELOW_INCIDENT | {"incident", "scan", "client"},
+    "models_cli": frozenset({"utils", "registry", "evaluation"}),
+    "cli": _BELOW_INCIDENT | {"incident", "scan", "client", "models_cli"},
 }
 
 # library -> the rooms it may be imported in, at the top of a module or anywhere else.

@@ -22,6 +22,8 @@ CODES = {
     errors.PolicyError("No such policy."): "unknown_policy",
     errors.OverloadedError("Later, please."): "overloaded",
     errors.StoreError("It is down."): "store_unavailable",
+    errors.RegistryError("It is away."): "registry_unavailable",
+    errors.PromotionRefused("Too slow."): "promotion_refused",
     errors.NotFoundError("No such prediction."): "not_found",
     errors.IdempotencyConflict("Another body."): "idempotency_conflict",
 }
