@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from time import perf_counter
 
 from src.imaging.decode import measure, sniff_format
@@ -31,6 +32,14 @@ class Examined:
     facts: PhotoFacts | None
     seconds: float
 
+    @property
+    def complete(self) -> bool:
+        """Whether the file was read; otherwise it may say more."""
+        return self.provenance.note is None
+
+
+NOT_READ = Examined(Provenance(note="metadata not read in time"), None, 0.0)
+
 
 class Examiner:
     """Reads metadata for many callers.
@@ -38,11 +47,15 @@ class Examiner:
     Args:
         reader: Of C2PA manifests, with the authorities that it trusts.
         threads: Photos examined at once.
+        patience_s: Seconds from a photo's acceptance that its reply may wait for the metadata.
     """
 
-    def __init__(self, reader: ManifestReader, *, threads: int = 2) -> None:
+    def __init__(self, reader: ManifestReader, *, threads: int = 2, patience_s: float = 3.0) -> None:
         self._reader = reader
+        self._patience_s = patience_s
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="examiner")
+        self._lock = Lock()
+        self._backlog = 0
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Examiner:
@@ -52,15 +65,49 @@ class Examiner:
             ConfigError: The trust list cannot be read.
         """
         reader = ManifestReader.from_file(settings.trust_anchors, timeout_s=settings.provenance_timeout_s)
-        return cls(reader)
+        # A manifest that takes all its time still leaves some for the rest of the file.
+        return cls(reader, patience_s=1.5 * settings.provenance_timeout_s)
+
+    @property
+    def backlog(self) -> int:
+        """Photos that wait to be read or are being read."""
+        return self._backlog
 
     def examine(self, photo: bytes) -> asyncio.Future[Examined]:
         """Begin with a photo; cancel the future if nobody waits for it any more."""
-        return asyncio.wrap_future(self._pool.submit(self._examine, photo))
+        with self._lock:
+            self._backlog += 1
+        work = self._pool.submit(self._examine, photo)
+        work.add_done_callback(self._done)
+        return asyncio.wrap_future(work)
+
+    async def result(
+        self, examining: asyncio.Future[Examined], *, accepted: float, expires: float
+    ) -> Examined:
+        """Wait for what `examine` began, but not for long: the verdict by pixels is there already.
+
+        Args:
+            examining: As `examine` returned it; cancelled if it is not done in time.
+            accepted: When the photo was accepted, by `perf_counter`.
+            expires: When its answer must be there.
+
+        Returns:
+            What was found, or `NOT_READ`.
+        """
+        ends = min(accepted + self._patience_s, expires)
+        try:
+            async with asyncio.timeout(max(0.0, ends - perf_counter())):
+                return await examining
+        except TimeoutError:
+            return NOT_READ
 
     def close(self) -> None:
         """Finish what runs; blocks until then."""
         self._pool.shutdown(cancel_futures=True)
+
+    def _done(self, _: Future[Examined]) -> None:
+        with self._lock:
+            self._backlog -= 1
 
     def _examine(self, photo: bytes) -> Examined:
         start = perf_counter()

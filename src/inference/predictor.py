@@ -14,11 +14,11 @@ from src.inference.detection import Detection
 from src.inference.examiner import Examined, Examiner
 from src.inference.provenance.combine import Combined, combine
 from src.inference.schemas import Origin, Prediction
-from src.inference.scorer import Scorer
+from src.inference.scorer import Judge, Scorer
 from src.inference.upload import SentPhoto
 from src.monitoring.metrics import Metrics
 from src.store.records import Claim, Outcome, PredictionRecord
-from src.utils.errors import DeadlineError, OverloadedError
+from src.utils.errors import OverloadedError
 
 if TYPE_CHECKING:
     from src.store.store import Store
@@ -70,17 +70,19 @@ class Predictor:
             PolicyError: The model has no such policy.
             IdempotencyConflict: The key was used for another photo or other options.
         """
-        policy, _ = self._scorer.detector.card.policy(ask.policy)
+        # One model from here on, whatever is put in service meanwhile: the policy is a threshold of its card.
+        detector, load = self._scorer.detector, self._load
+        policy, _ = detector.card.policy(ask.policy)
         claim = _claim(photo, policy, ask)
         if claim is not None and (earlier := await self._earlier(claim, ask)) is not None:
             return Answer(earlier, "replay")
-        key = Key(photo.digest, self._load, policy)
+        key = Key(photo.digest, load, policy)
         judged = self._cache.get(key)
         source: Literal["scorer", "cache"] = "scorer" if judged is None else "cache"
         self._metrics.cache(hit=judged is not None)
         if judged is None:
-            judged = await self._judge(photo.data, policy, ask.wait_s)
-            if key.model == self._load:
+            judged = await self._judge(photo.data, detector, policy, ask.wait_s)
+            if key.model == self._load and judged.examined.complete:
                 self._cache.put(key, judged)
         else:
             timings = dict.fromkeys(judged.detection.timings_ms, 0.0)
@@ -89,26 +91,30 @@ class Predictor:
         self._metrics.verdict(judged.detection.label, policy, needs_review=judged.detection.needs_review)
         record = _record(photo, judged, ask)
         outcome = await self._keep(record, photo.data, claim)
+        stored = outcome.stored
         if outcome.prediction_id != record.id and claim is not None:
             # A twin with the same key was quicker; both callers get its answer.
             earlier = await self._earlier(claim, ask)
             if earlier is not None:
                 return Answer(earlier, "replay")
+            stored = False  # the twin's record was deleted since, and this one was never kept
+        if self._store is not None:
+            self._metrics.recorded(stored=stored)
         prediction = Prediction.of(
             judged.detection,
             _origin(judged),
             ask.request_id,
             id=record.id,
-            stored=outcome.stored,
+            stored=stored,
             explain=ask.explain,
         )
         return Answer(prediction, source)
 
-    async def _judge(self, photo: bytes, policy: str, wait_s: float) -> Judged:
+    async def _judge(self, photo: bytes, detector: Judge, policy: str, wait_s: float) -> Judged:
         ends = perf_counter() + wait_s
         while True:
             try:
-                job = self._scorer.accept(photo, policy)
+                job = self._scorer.accept(photo, policy, detector)
                 break
             except OverloadedError:
                 if perf_counter() >= ends:
@@ -117,13 +123,13 @@ class Predictor:
         examining = self._examiner.examine(photo)
         try:
             detection = await self._scorer.finish(job)
-            async with asyncio.timeout(max(0.0, job.expires - perf_counter())):
-                examined = await examining
-        except TimeoutError as error:
-            raise DeadlineError("reading the photo's metadata took too long") from error
+            examined = await self._examiner.result(examining, accepted=job.accepted, expires=job.expires)
         finally:
             examining.cancel()
-        self._metrics.stage("provenance", examined.seconds)
+        if examined.complete:
+            self._metrics.stage("provenance", examined.seconds)
+        else:
+            self._metrics.provenance_unread()
         return Judged(detection, examined, combine(detection.label, examined.provenance))
 
     async def _keep(self, record: PredictionRecord, photo: bytes, claim: Claim | None) -> Outcome:
@@ -137,7 +143,6 @@ class Predictor:
         else:
             outcome = await self._store.record_once(record, claim, kept_photo)
         self._metrics.stage("store", perf_counter() - start)
-        self._metrics.recorded(stored=outcome.stored)
         return outcome
 
     async def _earlier(self, claim: Claim, ask: Ask) -> Prediction | None:
@@ -176,7 +181,7 @@ def _record(photo: SentPhoto, judged: Judged, ask: Ask) -> PredictionRecord:
         model_version=detection.model_version,
         api_key_id=ask.api_key_id,
         evidence={
-            "provenance": _origin(judged).model_dump(mode="json"),
+            "provenance": _origin(judged).model_dump(mode="json", exclude_none=True),
             "heatmap": detection.heatmap,
             "pixels_need_review": detection.needs_review,
         },

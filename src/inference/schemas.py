@@ -70,11 +70,14 @@ class Origin(_Reply):
     signals: tuple[Signal, ...] = Field(
         description="What was found; nothing is the usual case, and no proof."
     )
+    note: str | None = Field(
+        default=None, description="Why the file may say more than was found; only there when it may."
+    )
 
     @classmethod
     def of(cls, combined: Combined, provenance: Provenance) -> Origin:
         """Put the two together."""
-        return cls(**combined.model_dump(), signals=provenance.signals)
+        return cls(**combined.model_dump(), signals=provenance.signals, note=provenance.note)
 
 
 class Prediction(_Reply):

@@ -130,15 +130,20 @@ class Scorer:
         """
         return await self.finish(self.accept(photo, policy))
 
-    def accept(self, photo: bytes, policy: str | None = None) -> Job:
+    def accept(self, photo: bytes, policy: str | None = None, detector: Judge | None = None) -> Job:
         """Give a photo a place and start its work; the caller must `finish` the job.
+
+        Args:
+            photo: The file.
+            policy: Of the detector's card.
+            detector: The one that the caller began with; the one in service by default.
 
         Raises:
             OverloadedError: All places are taken.
             NotReadyError: The scorer is closed.
             PolicyError: The model has no such policy.
         """
-        detector = self.detector
+        detector = detector or self.detector
         detector.card.policy(policy)
         now = perf_counter()
         job = Job(detector, photo, policy, accepted=now, expires=now + self._deadline_s)

@@ -246,6 +246,11 @@ class Service:
             lambda: float(self._scorer.pending if self._scorer is not None else 0),
         )
         watch("upload_bytes", "Bytes of uploads that are held", lambda: float(self.budget.held))
+        watch(
+            "examiner_backlog",
+            "Photos whose metadata wait to be read or are being read",
+            lambda: float(self._examiner.backlog if self._examiner is not None else 0),
+        )
         self.metrics.watch_all("State of the store", self._store_values)
 
     def _store_values(self) -> dict[str, float]:

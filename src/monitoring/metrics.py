@@ -45,6 +45,10 @@ class Metrics:
         self._errors = self._counter("errors", "Errors answered, by their code", "code")
         self._cache = self._counter("cache", "Photos looked up by content", "outcome")
         self._stored = self._counter("predictions_recorded", "Predictions by what became of them", "outcome")
+        self._unread = self._counter(
+            "provenance_unread",
+            "Photos answered by their pixels alone, as their metadata were not read in time",
+        )
         self._limiter_failures = self._counter(
             "rate_limit_failures", "Requests let through because the counts could not be reached"
         )
@@ -80,6 +84,10 @@ class Metrics:
     def recorded(self, *, stored: bool) -> None:
         """A prediction is durable in the store, or is not and was answered all the same."""
         self._stored.labels("stored" if stored else "not_stored").inc()
+
+    def provenance_unread(self) -> None:
+        """A photo was answered before its metadata were read."""
+        self._unread.inc()
 
     def limiter_failed(self) -> None:
         """The counts of the rate limit could not be reached."""

@@ -142,14 +142,21 @@ class Settings(BaseSettings):
     log_json: bool = True
 
 
-def load_settings() -> Settings:
-    """Read the settings from the environment.
+SECRETS = Path("/run/secrets")
+"""Where containers find secrets: a file `detector_store_url` counts like the variable DETECTOR_STORE_URL."""
+
+
+def load_settings(secrets: Path = SECRETS) -> Settings:
+    """Read the settings from the environment, and those that it lacks from files in `secrets`.
 
     Raises:
-        ConfigError: A variable has a value that is not allowed; the message names it.
+        ConfigError: A variable has a value that is not allowed, and the message names it, or a secret cannot
+            be read.
     """
     try:
-        return Settings()
+        return Settings(_secrets_dir=secrets if secrets.is_dir() else None)
+    except OSError as error:
+        raise ConfigError(f"a secret in {secrets} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "_".join(str(part) for part in first["loc"]).upper()

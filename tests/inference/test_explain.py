@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from src.inference import overlay
+from src.inference.api import create_app
 from src.inference.painter import Painter
 from src.utils.errors import CorruptImage, DeadlineError, OverloadedError
 from src.utils.settings import Settings
 from tests.support.pictures import encode, picture
-from tests.support.service import Client, quiet_settings, running
+from tests.support.service import Client, quiet_settings, running, serving
 
 PHOTO = encode(picture(1, (160, 90)))
 COLD = [[0.0] * 8 for _ in range(8)]
@@ -129,6 +130,67 @@ def test_what_is_late_is_dropped_and_waiting_work_never_begins(gate: threading.E
                 await painter.paint(PHOTO, COLD)
         gate.set()
         painter.close()
+
+    asyncio.run(scene())
+
+
+def test_the_upload_is_paid_for_until_the_picture_is_there(model_path: Path, gate: threading.Event):
+    async def scene() -> None:
+        app = create_app(quiet_settings(model_path))
+        budget = app.state.service.budget
+        async with serving(app) as client:
+            waiting = asyncio.create_task(client.post("/explain", files={"file": PHOTO}))
+            async with asyncio.timeout(20):
+                while budget.held < len(PHOTO):  # noqa: ASYNC110 - a budget has no event
+                    await asyncio.sleep(0.005)
+            gate.set()
+            assert (await waiting).status_code == 200
+            assert budget.held == 0
+
+    asyncio.run(scene())
+
+
+def test_uploads_beyond_the_budget_are_refused(model_path: Path):
+    body = PHOTO + b"\0" * (2 * 2**20)
+    with running(quiet_settings(model_path, max_inflight_bytes=2**20)) as client:
+        reply = explained(client, body)
+    assert (reply.status_code, reply.json()["code"]) == (429, "overloaded")
+
+
+def test_a_client_that_hangs_up_is_not_painted_for(model_path: Path, gate: threading.Event):
+    async def scene() -> None:
+        app = create_app(quiet_settings(model_path))
+        async with serving(app):
+            head = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+            arrived = [
+                {"type": "http.request", "body": head + PHOTO + b"\r\n--xyz--\r\n", "more_body": False}
+            ]
+            sent: list[Any] = []
+
+            async def receive() -> Any:
+                if arrived:
+                    return arrived.pop()
+                while not hasattr(app.state, "painter") or app.state.painter._pending == 0:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+                return {"type": "http.disconnect"}
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": "/explain",
+                "query_string": b"",
+                "headers": [(b"content-type", b"multipart/form-data; boundary=xyz")],
+                "client": ("127.0.0.1", 1),
+                "server": ("127.0.0.1", 80),
+            }
+            async with asyncio.timeout(20):
+                await app(scope, receive, send)
+            assert b"client_disconnected" in b"".join(message.get("body", b"") for message in sent)
+            assert app.state.service.budget.held == 0
+            gate.set()
 
     asyncio.run(scene())
 

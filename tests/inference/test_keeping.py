@@ -17,6 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from src.inference.api import create_app
 from src.inference.detector import Detector
+from src.store.records import Outcome, new_id
 from src.utils.settings import Settings
 from tests.support.pictures import photo_bytes
 from tests.support.service import Client, GatedDetector, quiet_settings, running, serving
@@ -182,6 +183,72 @@ def test_twins_in_flight_get_one_answer(model_path: Path, tmp_path: Path, detect
             gated.gate.set()
             first, second = await asyncio.gather(*twins)
             assert first.json()["id"] == second.json()["id"]
+
+    asyncio.run(scenario())
+
+
+def test_twin_whose_record_was_deleted_is_not_said_to_be_stored(
+    model_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        app = create_app(with_store(model_path, tmp_path))
+        async with serving(app) as client:
+            store = app.state.service.store
+            record_once = store.record_once
+
+            async def twin_was_quicker_and_is_gone(record: Any, claim: Any, photo: Any = None) -> Any:
+                await record_once(record, claim, photo)
+                assert await store.delete(record.id)
+                return Outcome(stored=True, prediction_id=record.id)
+
+            async def elsewhere(record: Any, claim: Any, photo: Any = None) -> Any:
+                return await twin_was_quicker_and_is_gone(record.model_copy(update={"id": new_id()}), claim)
+
+            monkeypatch.setattr(store, "record_once", elsewhere)
+            files, headers = {"file": ("a.jpg", PHOTO)}, {"Idempotency-Key": "twin"}
+            body = (await client.post("/predict", files=files, headers=headers)).json()
+            assert body["stored"] is False
+            assert (await client.get(f"/predictions/{body['id']}")).status_code == 404
+            page = (await client.get("/metrics")).text
+            assert 'detector_predictions_recorded_total{outcome="not_stored"} 1.0' in page
+
+    asyncio.run(scenario())
+
+
+def test_photo_is_finished_by_the_model_whose_policy_it_was_asked_for(
+    model_path: Path, detection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Renamed(GatedDetector):
+        """Its policies have other names."""
+
+        @property
+        def card(self) -> Any:
+            old = tiny_card()
+            policies = {f"new_{name}": policy for name, policy in old.policies.items()}
+            return old.model_copy(
+                update={
+                    "policies": policies,
+                    "default_policy": f"new_{old.default_policy}",
+                    "version": "0.0.2",
+                }
+            )
+
+    old, new = GatedDetector(detection), Renamed(detection)
+    new.gate.set()
+    detectors: list[Any] = [old, new]
+
+    async def scenario() -> None:
+        settings = quiet_settings(model_path, workers=1, queue_size=1, max_batch_files=8)
+        app = create_app(settings, lambda _: detectors.pop(0))
+        async with serving(app) as client:
+            service = app.state.service
+            photos = [("files", ("a.jpg", photo_bytes(seed))) for seed in range(4)]
+            batch = asyncio.create_task(client.post("/predict/batch", files=photos))
+            assert await asyncio.to_thread(old.begun.acquire, timeout=20)
+            await service.reload()
+            old.gate.set()
+            items = (await batch).json()["items"]
+            assert [item.get("error") for item in items] == [None] * 4
 
     asyncio.run(scenario())
 

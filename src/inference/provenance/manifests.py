@@ -87,7 +87,8 @@ class ManifestReader:
             ManifestProblem: There is none, it is damaged, or it took too long.
         """
         end = monotonic() + self._timeout_s
-        if not self._slots.acquire(timeout=self._timeout_s):
+        # Not waited for: what holds them all may never end, and other photos wait for this thread.
+        if not self._slots.acquire(blocking=False):
             raise ManifestProblem("Too many C2PA manifests are being read.")
         answer: list[Mapping[str, Any] | ManifestProblem] = []
         # A native call cannot be cancelled; a daemon thread can at least be left behind.

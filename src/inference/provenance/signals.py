@@ -36,11 +36,17 @@ class Signal(BaseModel):
 
 
 class Provenance(BaseModel):
-    """All that a file says about its origin; none is the usual case and proves nothing."""
+    """All that a file says about its origin; none is the usual case and proves nothing.
+
+    Attributes:
+        signals: What was found.
+        note: Why there may be more than was found; none when all was read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     signals: tuple[Signal, ...] = ()
+    note: str | None = None
 
     def strength_of(self, says: Says) -> Strength | None:
         """Return the strength of the strongest signal that says this, None where none does."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from src.inference.connection import while_connected
 from src.inference.deps import ServiceDep
 from src.inference.painter import Painter
 from src.inference.request_id import request_id_of
@@ -15,6 +16,10 @@ from src.inference.schemas import problems
 from src.inference.upload import read_upload
 from src.utils.errors import NotReadyError
 from src.utils.model_card import Fraction, Label
+
+if TYPE_CHECKING:
+    from src.inference.detection import Detection
+    from src.inference.scorer import Scorer
 
 router = APIRouter(tags=["explain"])
 
@@ -38,6 +43,7 @@ _BODY: dict[str, Any] = {
 }
 _PROBLEMS = problems(
     ("malformed_body", "the multipart body is damaged or cut short"),
+    ("client_disconnected", "the client hung up before its answer was there"),
     ("upload_timeout", "the body did not arrive within 30 s"),
     ("file_too_large", "The file is larger than 26214400 bytes."),
     ("not_multipart", "send the photo as multipart/form-data with a boundary"),
@@ -100,12 +106,13 @@ async def explain(
     scorer.check_room()
     painter.check_room()
     settings = service.settings
-    upload = await read_upload(request, max_bytes=settings.max_bytes, timeout_s=settings.upload_timeout_s)
-    photo = upload.file("file")
-    detection = await scorer.score(photo, policy or upload.fields.get("policy") or None)
-    if detection.heatmap is None:
-        raise NotReadyError("the loaded model gives no heatmap")
-    picture = await painter.paint(photo, detection.heatmap)
+    with service.budget.lease() as lease:
+        upload = await read_upload(
+            request, max_bytes=settings.max_bytes, timeout_s=settings.upload_timeout_s, lease=lease
+        )
+        wanted = policy or upload.fields.get("policy") or None
+        work = _explain(scorer, painter, upload.file("file"), wanted)
+        detection, picture = await while_connected(request, work)
     if reply == "png":
         return Response(picture, media_type=_PNG)
     return Explanation(
@@ -114,7 +121,16 @@ async def explain(
         threshold=detection.threshold,
         policy=detection.policy,
         model_version=detection.model_version,
-        heatmap=detection.heatmap,
+        heatmap=detection.heatmap or [],
         overlay=b64encode(picture).decode("ascii"),
         request_id=request_id_of(request.scope),
     )
+
+
+async def _explain(
+    scorer: Scorer, painter: Painter, photo: bytes, policy: str | None
+) -> tuple[Detection, bytes]:
+    detection = await scorer.score(photo, policy)
+    if detection.heatmap is None:
+        raise NotReadyError("the loaded model gives no heatmap")
+    return detection, await painter.paint(photo, detection.heatmap)
