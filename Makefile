@@ -109,6 +109,8 @@ requirements: $(UV) ## pin the requirements anew (UPGRADE=--upgrade for newer ve
 	$(COMPILE) $(UPGRADE) --extra heic --extra train --extra ui --extra dev -o requirements-dev.txt
 	$(COMPILE) --constraint requirements-dev.txt --extra train --extra ui -o requirements.txt
 	$(COMPILE) --constraint requirements-dev.txt -o requirements-serve.txt
+	$(COMPILE) --constraint requirements-dev.txt --extra ui -o requirements-ui.txt
+	$(subst pyproject.toml,docker/mlflow.in,$(COMPILE)) --constraint requirements-dev.txt -o requirements-mlflow.txt
 
 clean: ## remove environments and caches (data and models stay)
 	rm -rf $(VENV) $(SERVE_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,8 +1,8 @@
 # The service alone: slim, torch-free, without root. Build from the repository's root:
-#   docker build -f docker/serve.Dockerfile -t product-photo-detector .
-#   docker run --rm -v detector:/app/var product-photo-detector detector keys issue "my shop" --scope predict
-#   docker run --rm --read-only --tmpfs /tmp -v detector:/app/var -p 8000:8000 product-photo-detector
-# Without a key it answers everybody; `-e DETECTOR_ALLOW_OPEN=false` makes it refuse to start so.
+#   docker build -f docker/serve.Dockerfile -t ai-product-detector:latest .
+#   docker run -p 8000:8000 ai-product-detector:latest
+# Without API keys other machines may only send photos, with a warning in the log; docs/DEPLOYMENT.md has the rest:
+# keys, a read-only file system, PostgreSQL, TLS.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -17,7 +17,8 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin detector
 WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY src ./src
-COPY models/detector.onnx ./models/detector.onnx
+COPY models ./models
+# All that is written lies in /app/var, so that the rest of the file system may be read-only.
 RUN mkdir var && chown 10001:10001 var \
     && printf '#!/bin/sh\nexec python -m src.cli "$@"\n' > /usr/local/bin/detector && chmod 755 /usr/local/bin/detector
 VOLUME /app/var

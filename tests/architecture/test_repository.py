@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[2]
-REQUIREMENTS = ("requirements.txt", "requirements-serve.txt", "requirements-dev.txt")
+REQUIREMENTS = (
+    *("requirements.txt", "requirements-serve.txt", "requirements-dev.txt"),
+    *("requirements-ui.txt", "requirements-mlflow.txt"),
+)
 # Put together here so that this file does not match itself.
 REGISTRY_HOSTS = tuple(
     ".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))

@@ -50,3 +50,17 @@ def test_settings_are_frozen_and_closed() -> None:
         Settings().workers = 3  # type: ignore[misc]
     with pytest.raises(ValidationError, match="surprise"):
         Settings.model_validate({"surprise": 1})
+
+
+def test_a_secret_comes_as_a_file_and_a_variable_wins_over_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "detector_store_url").write_text("postgresql+psycopg://somebody@elsewhere/detector\n")
+    (tmp_path / "another_service_password").write_text("not ours")
+    assert load_settings(tmp_path).store_url == "postgresql+psycopg://somebody@elsewhere/detector"
+    monkeypatch.setenv("DETECTOR_STORE_URL", "")
+    assert load_settings(tmp_path).store_url == ""
+
+
+def test_no_folder_of_secrets_is_no_error(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "none") == Settings()
