@@ -8,65 +8,27 @@ the next photo is refused.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, groupby
 from queue import Empty, Queue
 from threading import Lock, Thread
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
+import structlog
+
+from src.inference.judge import Job, Judge, Observer, Witness
 from src.utils.errors import DeadlineError, NotReadyError, OverloadedError
-from src.utils.model_card import ModelCard
 
 if TYPE_CHECKING:
     from src.inference.detection import Detection
-    from src.inference.detector import Prepared
 
 
-class Judge(Protocol):
-    """What the service needs of a detector."""
+__all__ = ["Job", "Judge", "Observer", "Scorer", "Witness"]
 
-    @property
-    def card(self) -> ModelCard:
-        """The contract of the loaded model."""
-        ...
-
-    def prepare(self, photo: bytes) -> Prepared:
-        """Decode a photo and cut its views; may take long, may be called from several threads."""
-        ...
-
-    def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:
-        """Judge prepared photos together; called from one thread."""
-        ...
-
-
-class Observer(Protocol):
-    """Whoever wants to know how the work goes; called from the worker's thread."""
-
-    def batch(self, size: int) -> None:
-        """So many photos go into one inference."""
-        ...
-
-    def stage(self, name: str, seconds: float) -> None:
-        """A photo has passed a stage."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One accepted photo on its way; times are those of `perf_counter`."""
-
-    detector: Judge
-    photo: bytes
-    policy: str | None
-    accepted: float
-    expires: float
-    state: Literal["waiting", "working", "done"] = "waiting"
-    given_up: bool = False
-    prepared: Prepared | None = None
-    future: Future[Detection] = field(default_factory=Future)
+_log = structlog.get_logger()
 
 
 class Scorer:
@@ -79,6 +41,7 @@ class Scorer:
         deadline_s: Seconds until a photo must be answered; one that still waits then is never worked on.
         max_batch: Most photos in one inference.
         observer: Hears of batches and stages.
+        on_death: Called from the worker's thread when it can work no more; photos are refused from then on.
     """
 
     def __init__(
@@ -90,25 +53,33 @@ class Scorer:
         deadline_s: float,
         max_batch: int = 4,
         observer: Observer | None = None,
+        on_death: Callable[[], None] = lambda: None,
     ) -> None:
         self.detector = detector
         self._capacity = workers + queue_size
         self._deadline_s = deadline_s
         self._max_batch = max_batch
         self._observer = observer
+        self.witness: Witness | None = None
+        self._on_death = on_death
         self._pending = 0
-        self._closed = False
+        self._closed = self._dead = False
         self._lock = Lock()
-        # Prepared photos are large; a full queue holds the decoders back, not the memory up.
+        # Prepared photos are large: a full queue holds the decoders back.
         self._ready: Queue[Job | None] = Queue(max_batch)
         self._decoders = ThreadPoolExecutor(workers, thread_name_prefix="decoder")
-        self._worker = Thread(target=self._infer, name="inference", daemon=True)
+        self._worker = Thread(target=self._run, name="inference", daemon=True)
         self._worker.start()
 
     @property
     def pending(self) -> int:
         """Photos accepted and not finished, whether or not somebody still waits for the answer."""
         return self._pending
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker can still judge."""
+        return self._worker.is_alive() and not self._dead
 
     def check_room(self) -> None:
         """Refuse early, before an upload is read.
@@ -140,7 +111,7 @@ class Scorer:
 
         Raises:
             OverloadedError: All places are taken.
-            NotReadyError: The scorer is closed.
+            NotReadyError: The scorer is closed, or its worker has died.
             PolicyError: The model has no such policy.
         """
         detector = detector or self.detector
@@ -152,6 +123,8 @@ class Scorer:
         with self._lock:
             if self._closed:
                 raise NotReadyError("the service is stopping")
+            if self._dead:
+                raise _dead()
             self.check_room()
             self._pending += 1
             self._decoders.submit(self._prepare, job)
@@ -186,19 +159,39 @@ class Scorer:
             return
         try:
             job.prepared = job.detector.prepare(job.photo)
-        except Exception as error:  # noqa: BLE001 - raised again for the caller that waits
+        except BaseException as error:  # noqa: BLE001 - raised again for the caller that waits
             self._resolve(job, error)
             return
-        job.photo = b""  # the views are enough from here on
+        if self.witness is None:
+            job.photo = b""  # the views are enough from here on
         if self._park(job):
             self._ready.put(job)
 
-    def _infer(self) -> None:
-        """Judge, in the one thread of the worker, until `close` puts a None after the last job."""
-        while (first := self._ready.get()) is not None:
-            batch = [job for job in (first, *self._whatever_waits()) if self._take(job)]
+    def _run(self) -> None:
+        """Judge until `close` puts a None after the last job; if that goes wrong, refuse until then."""
+        batch: list[Job] = []
+        try:
+            for first in iter(self._ready.get, None):
+                batch = [first, *self._whatever_waits()]
+                self._infer(batch)
+        except BaseException as error:  # noqa: BLE001 - told, and known to readiness from now on
+            self._dead = True
+            self._on_death()
+            _log.critical("inference_worker_died", exc_info=error)
+            # Decoders and `close` must not wait forever at a full queue.
+            for job in chain(batch, iter(self._ready.get, None)):
+                self._resolve(job, _dead())
+
+    def _infer(self, waiting: list[Job]) -> None:
+        """Judge what is still wanted; nothing that goes wrong here may end the only worker."""
+        try:
+            batch = [job for job in waiting if self._take(job)]
             for _, jobs in groupby(batch, key=lambda job: id(job.detector)):
                 self._judge(list(jobs))
+        except BaseException as error:  # noqa: BLE001 - raised again for the callers that wait
+            _log.critical("inference_bug", exc_info=error)
+            for job in waiting:
+                self._resolve(job, error)
 
     def _whatever_waits(self) -> list[Job]:
         found: list[Job] = []
@@ -218,16 +211,27 @@ class Scorer:
         items = [job.prepared for job in jobs if job.prepared is not None]
         try:
             verdicts = jobs[0].detector.judge(items, [job.policy for job in jobs])
-        except Exception as error:  # noqa: BLE001 - raised again for the caller that waits
+            answers = list(zip(jobs, verdicts, strict=True))
+        except BaseException as error:  # noqa: BLE001 - raised again for the caller that waits
             if len(jobs) == 1:
                 self._resolve(jobs[0], error)
                 return
             for job in jobs:  # what is wrong with one must not be the others' fault
                 self._judge([job])
             return
-        self._report(jobs, start)
-        for job, verdict in zip(jobs, verdicts, strict=True):
+        self._aside(lambda: self._report(jobs, start))
+        for job, verdict in answers:
+            photo, prepared, witness = job.photo, job.prepared, self.witness
             self._resolve(job, verdict)
+            if witness is not None and prepared is not None:
+                self._aside(partial(witness, job.detector, photo, prepared, verdict))
+
+    def _aside(self, call: Callable[[], None]) -> None:
+        """Tell others; their errors are logged and cost no photo its answer."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - told here, nobody else waits for it
+            _log.error("observer_failed", exc_info=error)
 
     def _report(self, jobs: list[Job], start: float) -> None:
         if self._observer is None:
@@ -270,13 +274,17 @@ class Scorer:
             if job.state == "waiting":
                 self._release(job)
 
-    def _resolve(self, job: Job, outcome: Detection | Exception) -> None:
+    def _resolve(self, job: Job, outcome: Detection | BaseException) -> None:
         with self._lock:
             self._release(job)
-        if isinstance(outcome, Exception):
-            job.future.set_exception(outcome)
-        else:
+        if job.future.done():
+            return
+        if not isinstance(outcome, BaseException):
             job.future.set_result(outcome)
+        elif isinstance(outcome, Exception):
+            job.future.set_exception(outcome)
+        else:  # what ends a thread must not end the event loop of the one who waits
+            job.future.set_exception(RuntimeError(f"ended by {type(outcome).__name__}"))
 
     def _release(self, job: Job) -> None:
         if job.state != "done":
@@ -286,3 +294,7 @@ class Scorer:
 
     def _too_late(self) -> DeadlineError:
         return DeadlineError(f"no answer within {self._deadline_s:g} s")
+
+
+def _dead() -> NotReadyError:
+    return NotReadyError("the inference worker has died")

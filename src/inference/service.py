@@ -177,6 +177,7 @@ class Service:
             deadline_s=settings.deadline_s,
             max_batch=settings.max_batch,
             observer=self.metrics,
+            on_death=self._cannot_judge,
         )
         self._predictor = Predictor(
             self._scorer, examiner, self.store, self.metrics, cache_entries=settings.cache_entries
@@ -218,6 +219,11 @@ class Service:
             scorer.detector = detector
             predictor.forget()
             self._serve(detector, "model_reloaded")
+
+    def _cannot_judge(self) -> None:
+        """Turn readiness off for good: only a new process has a new worker."""
+        if self.state in {"starting", "ok"}:
+            self.state = "failed"
 
     def drain(self) -> None:
         """Turn readiness off; photos are still answered."""

@@ -1,0 +1,62 @@
+"""The scorer's terms: a photo on its way, who judges it, who hears how it goes, who sees the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from src.utils.model_card import ModelCard
+
+if TYPE_CHECKING:
+    from src.inference.detection import Detection
+    from src.inference.detector import Prepared
+
+
+class Judge(Protocol):
+    """What the service needs of a detector."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The contract of the loaded model."""
+        ...
+
+    def prepare(self, photo: bytes) -> Prepared:
+        """Decode a photo and cut its views; may take long, may be called from several threads."""
+        ...
+
+    def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:
+        """Judge prepared photos together; called from one thread."""
+        ...
+
+
+class Observer(Protocol):
+    """Whoever wants to know how the work goes; called from the worker's thread."""
+
+    def batch(self, size: int) -> None:
+        """So many photos go into one inference."""
+        ...
+
+    def stage(self, name: str, seconds: float) -> None:
+        """A photo has passed a stage."""
+        ...
+
+
+Witness = Callable[[Judge, bytes, "Prepared", "Detection"], None]
+"""Sees every photo that was answered, with who answered; called from the worker's thread, must not block."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One accepted photo on its way; times are those of `perf_counter`."""
+
+    detector: Judge
+    photo: bytes
+    policy: str | None
+    accepted: float
+    expires: float
+    state: Literal["waiting", "working", "done"] = "waiting"
+    given_up: bool = False
+    prepared: Prepared | None = None
+    future: Future[Detection] = field(default_factory=Future)
