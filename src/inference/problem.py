@@ -28,6 +28,7 @@ STATUS = {
     "keys_required": 403,
     "url_disabled": 403,
     "not_found": 404,
+    "photo_not_kept": 404,
     "method_not_allowed": 405,
     "upload_timeout": 408,
     "idempotency_conflict": 409,
@@ -53,12 +54,20 @@ STATUS = {
     "rate_limited": 429,
     "internal_error": 500,
     "model_not_ready": 503,
+    "shutting_down": 503,
     "store_unavailable": 503,
     "deadline_exceeded": 504,
 }
 """HTTP status of each code. A photo's fault that is not listed is 422, any other error 500."""
 
-_CLOSES = {"file_too_large", "body_too_large", "too_many_files", "upload_timeout", "malformed_body"}
+_CLOSES = {
+    "file_too_large",
+    "body_too_large",
+    "too_many_files",
+    "upload_timeout",
+    "malformed_body",
+    "shutting_down",
+}
 """Told before the body was read to its end: what is still on its way must not pass for the next request."""
 
 _log = structlog.get_logger()
@@ -153,7 +162,13 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
 async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    codes = {404: "not_found", 405: "method_not_allowed", 408: "upload_timeout", 413: "body_too_large"}
+    codes = {
+        404: "not_found",
+        405: "method_not_allowed",
+        408: "upload_timeout",
+        413: "body_too_large",
+        503: "shutting_down",
+    }
     code = codes.get(error.status_code, "invalid_request" if error.status_code < 500 else "internal_error")
     return problem_response(request, code, str(error.detail), dict(error.headers or {}))
 

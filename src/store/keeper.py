@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from src.store import statements
 from src.store.bridge import Bridge
-from src.store.images import ImageFolder
+from src.store.images_desk import ImageDesk
 from src.store.records import Outcome, PredictionRecord, Spooled
 from src.store.spool import Spool
 from src.utils.errors import IdempotencyConflict, StoreError
@@ -32,7 +32,7 @@ class Keeper:
         self,
         bridge: Bridge,
         spool: Spool,
-        images: ImageFolder | None,
+        images: ImageDesk | None,
         claims_since: Callable[[], datetime],
     ) -> None:
         self._bridge = bridge
@@ -86,15 +86,18 @@ class Keeper:
         if images is None:
             return False
         try:
-            kept = await self._bridge.on_disk(lambda: images.put(prediction_id, photo))
+            kept = await images.put(prediction_id, photo)
         except OSError as error:
             _log.error("photo_not_kept", prediction_id=prediction_id, reason=type(error).__name__)
             return False
         if not kept:
-            _log.warning("photo_not_kept", prediction_id=prediction_id, reason="the folder is full")
+            _log.warning("photo_not_kept", prediction_id=prediction_id, reason="the place is full")
         return kept
 
     async def _drop_photo(self, record: PredictionRecord) -> None:
         images = self._images
         if images is not None and record.has_image:
-            await self._bridge.on_disk(lambda: images.remove(record.id))
+            try:
+                await images.remove(record.id)
+            except OSError as error:  # it expires like the others, and nobody has its id
+                _log.error("photo_not_removed", prediction_id=record.id, reason=type(error).__name__)

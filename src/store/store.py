@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from src.store import live, migrate, review, statements
 from src.store.bridge import Bridge
 from src.store.engine import make_engine
-from src.store.images import ImageFolder
+from src.store.images_bucket import open_images
+from src.store.images_desk import ImageDesk
 from src.store.keeper import Keeper
 from src.store.records import (
     Claim,
@@ -34,7 +35,7 @@ class Store:
     """Predictions and feedback. Make one by `open`, end it by `close`; both block."""
 
     def __init__(
-        self, writer: Writer, bridge: Bridge, spool: Spool, images: ImageFolder | None, upkeep: Upkeep
+        self, writer: Writer, bridge: Bridge, spool: Spool, images: ImageDesk | None, upkeep: Upkeep
     ) -> None:
         self._writer = writer
         self._bridge = bridge
@@ -55,7 +56,7 @@ class Store:
         retention_days: float | None = None,
         claim_hours: float = 24.0,
         upkeep_every_s: float = 3600.0,
-        images_dir: Path | None = None,
+        images_dir: Path | str | None = None,
         image_days: float = 30.0,
         images_bytes: int = 10 * 2**30,
     ) -> Self:
@@ -72,18 +73,19 @@ class Store:
             retention_days: Age at which predictions are deleted; never without it.
             claim_hours: How long an idempotency key is remembered.
             upkeep_every_s: Seconds between two rounds of deletion.
-            images_dir: Where photos are kept for review; none are without it.
+            images_dir: Folder, or URI of a bucket, that keeps photos for review; none are without it.
             image_days: Age at which they are removed; never later than their predictions.
             images_bytes: Most that they may take together.
 
         Raises:
-            ConfigError: The URL is not usable, or a folder cannot be made.
+            ConfigError: The URL is not usable, a folder cannot be made, or what speaks to the bucket is not
+                installed.
         """
         engine = make_engine(url)
         try:
             spool = Spool(spool_dir, max_bytes=spool_bytes)
             days = min(image_days, retention_days or image_days)
-            images = ImageFolder(images_dir, days=days, max_bytes=images_bytes) if images_dir else None
+            images = open_images(images_dir, days=days, max_bytes=images_bytes) if images_dir else None
         except OSError as error:
             raise ConfigError("a folder of the store cannot be made or read") from error
         upkeep = Upkeep(
@@ -102,7 +104,8 @@ class Store:
             stall_s=write_timeout_s,
         )
         writer.start(_FIRST_TRY_S)
-        return cls(writer, Bridge(engine, writer, write_timeout_s=write_timeout_s), spool, images, upkeep)
+        desk = ImageDesk(images, put_timeout_s=write_timeout_s) if images is not None else None
+        return cls(writer, Bridge(engine, writer, write_timeout_s=write_timeout_s), spool, desk, upkeep)
 
     @property
     def up(self) -> bool:
@@ -231,22 +234,34 @@ class Store:
             Whether there was anything.
 
         Raises:
-            StoreError: The database is away; nothing is deleted.
+            StoreError: The database is away and nothing is deleted, or the photo's place is and the photo is
+                not deleted yet: ask again.
         """
         existed = await self._bridge.write(
             lambda connection: statements.delete_prediction(connection, prediction_id)
         )
         # Only now: the database remembers that the id must not come back, whoever replays meanwhile.
         waited = await self._bridge.on_disk(lambda: self._spool.remove(prediction_id))
-        images = self._images
-        if images is not None:
-            await self._bridge.on_disk(lambda: images.remove(prediction_id))
-        return existed or waited
+        pictured = False
+        if self._images is not None:
+            try:
+                pictured = await self._images.remove(prediction_id)
+            except OSError as error:
+                raise StoreError("the photo could not be deleted yet; ask again") from error
+        return existed or waited or pictured
 
     async def photo(self, prediction_id: str) -> bytes | None:
-        """Return the photo of a prediction as it came, where it was kept and has not expired."""
-        images = self._images
-        return None if images is None else await self._bridge.on_disk(lambda: images.get(prediction_id))
+        """Return the photo of a prediction as it came, where it was kept and has not expired.
+
+        Raises:
+            StoreError: The place of photos is away.
+        """
+        if self._images is None:
+            return None
+        try:
+            return await self._images.get(prediction_id)
+        except OSError as error:
+            raise StoreError("the photo cannot be read now; try again in a moment") from error
 
     async def _spooled_record(self, prediction_id: str) -> Spooled | None:
         payload = await self._bridge.on_disk(lambda: self._spool.get(prediction_id))
@@ -257,4 +272,6 @@ class Store:
 
     def close(self) -> None:
         """Write what waits and let go of the database; blocks until then."""
+        if self._images is not None:
+            self._images.close()
         self._bridge.close()

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.store import statements
-from src.store.images import ImageFolder
+from src.store.images import Images
 from src.store.records import Spooled
 from src.store.spool import Spool
 from src.store.writer import is_outage
@@ -40,7 +40,7 @@ class Upkeep:
         self,
         engine: Engine,
         spool: Spool,
-        images: ImageFolder | None,
+        images: Images | None,
         *,
         retention_days: float | None,
         claim_hours: float,

@@ -136,6 +136,12 @@ class NotReadyError(DetectorError):
     code = "model_not_ready"
 
 
+class ShuttingDownError(DetectorError):
+    """The service goes down and cannot wait for the rest of a request; another replica, or a later try, can."""
+
+    code = "shutting_down"
+
+
 class RequestError(DetectorError):
     """A request that is not formed as the API asks, whatever its photo holds."""
 
@@ -169,7 +175,7 @@ class NotFoundError(DetectorError):
     code = "not_found"
 
 
-class PhotoNotKept(NotFoundError):
+class PhotoNotKept(NotFoundError):  # noqa: N818
     """A prediction whose photo is not kept, or no longer."""
 
     code = "photo_not_kept"

@@ -53,12 +53,15 @@ class Settings(BaseSettings):
         upload_timeout_s: Seconds a client may take to send its photo.
         cache_entries: Verdicts kept by content, for the same bytes sent again; 0 keeps none.
         drain_s: Seconds between SIGTERM, when readiness goes off, and the end of listening.
+        finish_s: Seconds after that in which all must be finished: uploads that are not complete after half of
+            them are refused. With `drain_s` it must be less than what the orchestrator waits before it kills.
         max_batch_files: Most photos in one `/predict/batch`.
         max_batch_bytes: Largest body of one `/predict/batch`.
         batch_deadline_s: Seconds until every photo of a batch must be answered.
         url_hosts: Hosts that `/predict/url` may fetch from, `*.shop.example` for all below one; none turns
             the endpoint off.
         url_timeout_s: Seconds that fetching a photo may take, redirects included.
+        url_concurrency: Photos fetched at once; one more is `overloaded`.
         keys_file: API keys; once it exists, nobody enters without one. See `detector keys`.
         allow_open: Serve addresses beyond loopback although there are no API keys, with a warning; false
             refuses to start so, and is what a public service should say.
@@ -73,8 +76,8 @@ class Settings(BaseSettings):
         spool_dir: Where predictions wait while the store is down.
         spool_bytes: Most bytes that may wait there.
         retention_days: Age in days at which predictions are deleted; 0 keeps them.
-        store_images: Folder, or bucket such as `s3://name/prefix`, that keeps the photos themselves; by default
-            they are not kept.
+        store_images: Folder, or bucket such as `s3://name/prefix`, that keeps the photos themselves; by
+            default they are not kept.
         image_days: Age in days at which kept photos are deleted.
         trust_anchors: PEM file of the authorities whose C2PA claims are believed.
         provenance_timeout_s: Seconds that reading a C2PA manifest may take; a reply waits for a photo's
@@ -92,7 +95,7 @@ class Settings(BaseSettings):
     challenger_uri: str = ""
     canary_share: float = Field(default=0.0, ge=0.0, le=1.0)
     registry_uri: str = Field(default="sqlite:///mlflow.db", repr=False)
-    model_poll_s: float = Field(default=10.0, ge=0.0)
+    model_poll_s: float = Field(default=2.0, ge=0.0)
     model_cache: Path = Path("var/models")
     max_bytes: int = Field(default=25 * 2**20, ge=1024)
     max_pixels: int = Field(default=60_000_000, ge=1024, le=178_956_970)
@@ -111,12 +114,14 @@ class Settings(BaseSettings):
     upload_timeout_s: float = Field(default=30.0, gt=0.0)
     cache_entries: int = Field(default=1024, ge=0)
     drain_s: float = Field(default=1.0, ge=0.0, le=300.0)
+    finish_s: float = Field(default=6.0, gt=0.0, le=3600.0)
 
     max_batch_files: int = Field(default=32, ge=1, le=1000)
     max_batch_bytes: int = Field(default=100 * 2**20, ge=1024)
     batch_deadline_s: float = Field(default=120.0, gt=0.0)
     url_hosts: Names = ()
     url_timeout_s: float = Field(default=10.0, gt=0.0)
+    url_concurrency: int = Field(default=8, ge=1, le=1000)
 
     keys_file: Path = Path("var/keys.json")
     allow_open: bool = True

@@ -99,6 +99,41 @@ def test_photo_can_be_fetched_and_only_as_a_download(client: Client) -> None:
     assert reply.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("fmt", "kind"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
+)
+def test_photo_is_shown_to_reviewers_under_the_type_of_its_bytes(client: Client, fmt: str, kind: str) -> None:
+    photo = photo_bytes(3, fmt=fmt)
+    name = predicted(client, photo)
+    reply = client.get(f"/v1/predictions/{name}/photo")
+    assert (reply.status_code, reply.content) == (200, photo)
+    assert reply.headers["content-type"] == kind
+    assert reply.headers["content-disposition"].startswith(f'attachment; filename="{name}.')
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["cache-control"] == "private, no-store"
+    assert "sandbox" in reply.headers["content-security-policy"]
+
+
+def test_photo_that_is_not_kept_has_a_code_of_its_own(
+    client: Client, unsure_model: Path, tmp_path: Path
+) -> None:
+    name = predicted(client)
+    client.request("DELETE", f"/predictions/{name}")
+    assert problem(client.get(f"/predictions/{name}/photo")) == (404, "photo_not_kept")
+    assert problem(client.get("/predictions/x/photo")) == (422, "invalid_request")
+    with running(settings_for(unsure_model, tmp_path / "other", store_images=None)) as keeps_none:
+        name = predicted(keeps_none)
+        assert problem(keeps_none.get(f"/predictions/{name}/photo")) == (404, "photo_not_kept")
+
+
+def test_photo_in_a_bucket_is_shown_and_deleted(unsure_model: Path, tmp_path: Path) -> None:
+    with running(settings_for(unsure_model, tmp_path, store_images="memory://review/photos")) as client:
+        name = predicted(client)
+        assert client.get(f"/predictions/{name}/photo").content == PHOTO
+        assert client.request("DELETE", f"/predictions/{name}").status_code == 204
+        assert problem(client.get(f"/predictions/{name}/photo")) == (404, "photo_not_kept")
+
+
 def test_deletion_leaves_nothing(client: Client) -> None:
     name = predicted(client)
     reply = client.request("DELETE", f"/predictions/{name}")
@@ -216,6 +251,7 @@ def test_feedback_needs_review_and_deletion_needs_admin(tmp_path: Path) -> None:
         assert status("POST", feedback, owner, json=GIVEN) == 403
         assert status("GET", "/review", owner) == 403
         assert status("GET", f"/predictions/{name}/image", owner) == 403
+        assert status("GET", f"/predictions/{name}/photo", owner) == 403
         assert status("POST", feedback, reviewer, json=GIVEN) == 201
         assert status("DELETE", f"/predictions/{name}", reviewer) == 403
         assert status("DELETE", f"/predictions/{name}", admin) == 204

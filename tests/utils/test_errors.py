@@ -25,6 +25,7 @@ CODES = {
     errors.RegistryError("It is away."): "registry_unavailable",
     errors.PromotionRefused("Too slow."): "promotion_refused",
     errors.NotFoundError("No such prediction."): "not_found",
+    errors.PhotoNotKept("It has expired."): "photo_not_kept",
     errors.IdempotencyConflict("Another body."): "idempotency_conflict",
 }
 

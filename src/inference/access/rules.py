@@ -21,7 +21,7 @@ _TABLE: tuple[tuple[str, str, Need], ...] = (
     (r"GET", r"/model", "any"),
     (r"GET", r"/predictions/[^/]+", "any"),
     (r"POST", r"/predictions/[^/]+/feedback", "review"),
-    (r"GET", r"/predictions/[^/]+/image", "review"),
+    (r"GET", r"/predictions/[^/]+/(photo|image)", "review"),
     (r"GET", r"/review", "review"),
     (r"GET", r"/drift", "review"),
 )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from src.inference.schemas import problems
 from src.store.records import ID_PATTERN, Feedback, PhotoFacts, PredictionRecord
-from src.utils.errors import NotFoundError, StoreError
+from src.utils.errors import NotFoundError, PhotoNotKept, StoreError
 from src.utils.model_card import Fraction, Label
 
 if TYPE_CHECKING:
@@ -24,6 +24,20 @@ PredictionId = Annotated[
 ]
 AWAY = ("store_unavailable", "the store is away; try again in a moment")
 INVALID = ("invalid_request", "path.prediction_id: String should match pattern '^[0-9a-f]{32}$'")
+_NOT_KEPT = ("photo_not_kept", "no photo is kept of this prediction, or no longer")
+_UNKNOWN_TYPE = ("application/octet-stream", "")
+_MEDIA_TYPES = {
+    "JPEG": ("image/jpeg", ".jpg"),
+    "PNG": ("image/png", ".png"),
+    "WEBP": ("image/webp", ".webp"),
+    "GIF": ("image/gif", ".gif"),
+    "BMP": ("image/bmp", ".bmp"),
+    "TIFF": ("image/tiff", ".tiff"),
+    "AVIF": ("image/avif", ".avif"),
+    "HEIF": ("image/heic", ".heic"),
+    "": _UNKNOWN_TYPE,
+}
+"""Media type and ending of each format that photos are kept in, by the name that their bytes tell."""
 _GONE = ("not_found", "no prediction is kept under this id")
 
 
@@ -138,8 +152,40 @@ async def give_feedback(request: Request, prediction_id: PredictionId, body: Fee
 
 
 @router.get(
+    "/predictions/{prediction_id}/photo",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The photo's bytes as they were sent, under the type that they have.",
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind, _ in _MEDIA_TYPES.values()
+            },
+        },
+        **problems(_NOT_KEPT, INVALID, AWAY),
+    },
+)
+async def read_photo(request: Request, prediction_id: PredictionId) -> Response:
+    """Return the photo, where photos are kept for review and this one has not expired."""
+    photo = await store_of(request).photo(prediction_id)
+    if photo is None:
+        raise PhotoNotKept(_NOT_KEPT[1])
+    from src.imaging.decode import sniff_format  # noqa: PLC0415 - routes must be importable fast
+
+    kind, ending = _MEDIA_TYPES.get(sniff_format(photo) or "", _UNKNOWN_TYPE)
+    # A stranger's bytes: a page may show them as the picture that they are, and nothing may run them.
+    headers = {
+        "Content-Disposition": f'attachment; filename="{prediction_id}{ending}"',
+        "Cache-Control": "private, no-store",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(photo, media_type=kind, headers=headers)
+
+
+@router.get(
     "/predictions/{prediction_id}/image",
     response_class=Response,
+    deprecated=True,
     responses={
         200: {
             "description": "The photo's bytes as they were sent.",
@@ -149,7 +195,7 @@ async def give_feedback(request: Request, prediction_id: PredictionId, body: Fee
     },
 )
 async def read_image(request: Request, prediction_id: PredictionId) -> Response:
-    """Return the photo, where photos are kept for review and this one has not expired."""
+    """Return the photo without its type; `/photo` tells it."""
     photo = await store_of(request).photo(prediction_id)
     if photo is None:
         raise NotFoundError("no photo is kept under this id")
