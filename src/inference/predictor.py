@@ -15,10 +15,11 @@ from src.inference.examiner import Examined, Examiner
 from src.inference.provenance.combine import Combined, combine
 from src.inference.schemas import Origin, Prediction
 from src.inference.scorer import Judge, Scorer
+from src.inference.shadow import Trial
 from src.inference.upload import SentPhoto
 from src.monitoring.metrics import Metrics
 from src.store.records import Claim, Outcome, PredictionRecord
-from src.utils.errors import OverloadedError
+from src.utils.errors import DetectorError, OverloadedError
 
 if TYPE_CHECKING:
     from src.store.store import Store
@@ -45,6 +46,7 @@ class Predictor:
         examiner: Examiner,
         store: Store | None,
         metrics: Metrics,
+        trial: Trial,
         *,
         cache_entries: int,
     ) -> None:
@@ -52,6 +54,7 @@ class Predictor:
         self._examiner = examiner
         self._store = store
         self._metrics = metrics
+        self._trial = trial
         self._cache: Cache[Judged] = Cache(cache_entries)
         self._load = 0
 
@@ -71,7 +74,7 @@ class Predictor:
             IdempotencyConflict: The key was used for another photo or other options.
         """
         # One model from here on, whatever is put in service meanwhile: the policy is a threshold of its card.
-        detector, load = self._scorer.detector, self._load
+        detector, load = self._trial.choose(self._scorer.detector, photo.digest), self._load
         policy, _ = detector.card.policy(ask.policy)
         claim = _claim(photo, policy, ask)
         if claim is not None and (earlier := await self._earlier(claim, ask)) is not None:
@@ -81,7 +84,7 @@ class Predictor:
         source: Literal["scorer", "cache"] = "scorer" if judged is None else "cache"
         self._metrics.cache(hit=judged is not None)
         if judged is None:
-            judged = await self._judge(photo.data, detector, policy, ask.wait_s)
+            judged = await self._judge_surely(photo.data, detector, policy, ask.wait_s)
             if key.model == self._load and judged.examined.complete:
                 self._cache.put(key, judged)
         else:
@@ -109,6 +112,17 @@ class Predictor:
             explain=ask.explain,
         )
         return Answer(prediction, source)
+
+    async def _judge_surely(self, photo: bytes, detector: Judge, policy: str, wait_s: float) -> Judged:
+        """Judge; a challenger that fails as no model may ends its trial, and the champion answers."""
+        try:
+            return await self._judge(photo, detector, policy, wait_s)
+        except DetectorError:
+            raise
+        except Exception as error:
+            if not self._trial.retire(detector, error):
+                raise
+        return await self._judge(photo, self._scorer.detector, policy, wait_s)
 
     async def _judge(self, photo: bytes, detector: Judge, policy: str, wait_s: float) -> Judged:
         ends = perf_counter() + wait_s

@@ -11,6 +11,7 @@ import structlog
 
 from src.inference.access.guard import Access
 from src.inference.budget import Budget
+from src.inference.rollout import Rollout
 from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
 from src.monitoring.metrics import Metrics
@@ -97,7 +98,7 @@ class Service:
         self.budget = Budget(settings.max_inflight_bytes)
         self.state: State = "starting"
         self.store: Store | None = None
-        self._loader = loader
+        self.rollout = Rollout(settings, loader, self.metrics.registry)
         self._scorer: Scorer | None = None
         self._predictor: Predictor | None = None
         self._examiner: Examiner | None = None
@@ -180,15 +181,23 @@ class Service:
             on_death=self._cannot_judge,
         )
         self._predictor = Predictor(
-            self._scorer, examiner, self.store, self.metrics, cache_entries=settings.cache_entries
+            self._scorer,
+            examiner,
+            self.store,
+            self.metrics,
+            self.rollout.trial,
+            cache_entries=settings.cache_entries,
         )
+        if settings.challenger_uri:
+            self._scorer.witness = self.rollout.trial.saw
+        self.rollout.begin(detector, self._swap, self._predictor.forget)
         self._serve(detector, "model_ready")
         if self.state == "starting":
             self.state = "ok"
 
     async def _load(self) -> tuple[Judge, Examiner]:
         detector, store, examiner, fetcher = await asyncio.gather(
-            asyncio.to_thread(self._loader, self.settings),
+            asyncio.to_thread(self.rollout.load),
             asyncio.to_thread(open_store, self.settings),
             asyncio.to_thread(open_examiner, self.settings),
             asyncio.to_thread(make_fetcher, self.settings),
@@ -214,16 +223,23 @@ class Service:
             NotReadyError: There is no model in service that could be replaced.
         """
         async with self._reloading:
-            scorer, predictor = self.scorer, self.predictor
-            detector = await asyncio.to_thread(self._loader, self.settings)
-            scorer.detector = detector
-            predictor.forget()
-            self._serve(detector, "model_reloaded")
+            _ = self.scorer
+            detector = await asyncio.to_thread(self.rollout.load)
+            self.rollout.installed(detector)
+            self._swap(detector)
 
     def _cannot_judge(self) -> None:
         """Turn readiness off for good: only a new process has a new worker."""
         if self.state in {"starting", "ok"}:
             self.state = "failed"
+
+    def _swap(self, detector: Judge) -> None:
+        """Serve another model: no photo is lost, as each is finished by the model that began it."""
+        if self._scorer is None or self._predictor is None:
+            return
+        self._scorer.detector = detector
+        self._predictor.forget()
+        self._serve(detector, "model_reloaded")
 
     def drain(self) -> None:
         """Turn readiness off; photos are still answered."""
@@ -233,6 +249,7 @@ class Service:
     async def stop(self) -> None:
         """Take no more photos, finish those in work, and let go of the store."""
         self.state = "stopping"
+        await self.rollout.stop()
         for part in (self._scorer, self._examiner, self.store):
             if part is not None:
                 await asyncio.to_thread(part.close)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +40,7 @@ class Found:
     Attributes:
         identity: Changes exactly when another file would be loaded.
         version: In the registry; None for a plain file.
-        path: Of a plain file.
+        path: Of a plain file, or of a version whose file is here for sure.
     """
 
     identity: str
@@ -103,7 +105,28 @@ class Resolver:
         if self._reader is None:
             self._reader = open_reader(self._registry_uri)
         version = self._reader.find(self._target)
-        return Found(f"{version.name}/{version.version}:{version.sha256}", version=version)
+        return Found(_identity(version), version=version)
+
+    def remember(self, found: Found) -> None:
+        """Note in the cache that this version is in use, for a start while the registry is away."""
+        if found.version is None:
+            return
+        note = self._note()
+        note.parent.mkdir(parents=True, exist_ok=True)
+        draft = note.with_suffix(".part")
+        draft.write_text(json.dumps(asdict(found.version)), encoding="utf-8")
+        draft.replace(note)
+
+    def recall(self) -> Found | None:
+        """What was in use last, if its file is still here and whole."""
+        try:
+            version = Version(**json.loads(self._note().read_text(encoding="utf-8")))
+            path = self._cache / f"{version.sha256}.onnx"
+            if file_sha256(path) != version.sha256:
+                return None
+        except (OSError, ValueError, TypeError, ModelError):
+            return None  # no note, or one that says nothing: as if there were none
+        return Found(_identity(version), version=version, path=path)
 
     def fetch(self, found: Found) -> Path:
         """Have the file here.
@@ -118,6 +141,14 @@ class Resolver:
         if found.version is None or self._reader is None:
             raise ModelError("a version must be looked up before it is fetched")
         return fetch(self._reader, found.version, self._cache)
+
+    def _note(self) -> Path:
+        name = hashlib.sha256(f"{self._registry_uri} {self._target}".encode()).hexdigest()[:16]
+        return self._cache / f"{name}.json"
+
+
+def _identity(version: Version) -> str:
+    return f"{version.name}/{version.version}:{version.sha256}"
 
 
 def fetch(reader: Reader, version: Version, cache: Path) -> Path:

@@ -46,7 +46,7 @@ def test_mlflow_itself_loads_a_version_by_its_signature(
 ) -> None:
     model, _ = judged_model(tmp_path)
     number = registry.register(model)
-    folder = registry.find(number).source
+    folder = registry.find(number).source.removeprefix("file://")
     description = mlflow.models.Model.load(folder)
     assert [(each.name, each.shape) for each in description.signature.inputs] == [("image", (-1, 3, -1, -1))]
     assert description.signature.outputs.input_names() == ["logit", "embedding", "cam"]
