@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
@@ -50,13 +50,14 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
         await asyncio.to_thread(service.access.start)
         refreshing = asyncio.create_task(service.access.keep_fresh())
         loading = asyncio.create_task(service.start())
-        with drained_on_sigterm(service, asyncio.get_running_loop()):
-            yield
-        refreshing.cancel()
-        with suppress(asyncio.CancelledError):
-            await refreshing
-        await loading
-        await service.stop()
+        try:
+            with drained_on_sigterm(service, asyncio.get_running_loop()):
+                yield
+        finally:
+            refreshing.cancel()
+            # What went wrong in either has been logged there; here it must not keep the store from closing.
+            await asyncio.gather(refreshing, loading, return_exceptions=True)
+            await service.stop()
 
     app = FastAPI(
         title="AI product photo detector",
@@ -78,7 +79,7 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
 def _add_middleware(app: FastAPI, service: Service) -> None:
     """Add the layers around all routes, innermost first."""
     settings = service.settings
-    app.add_middleware(BodyLimitMiddleware, timeout_s=settings.upload_timeout_s)
+    app.add_middleware(BodyLimitMiddleware, timeout_s=settings.upload_timeout_s, arrivals=service.arrivals)
     app.add_middleware(AccessMiddleware, access=service.access)
     if settings.cors_origins:
         app.add_middleware(

@@ -24,6 +24,7 @@ _GATE = problems(
 _BODY = problems(
     ("upload_timeout", "the body did not arrive within 30 s"),
     ("body_too_large", "the body is larger than 65536 bytes"),
+    ("shutting_down", "the service is going down; send the photo again"),
 )
 _SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer"},

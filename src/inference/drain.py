@@ -1,11 +1,13 @@
-"""SIGTERM in two steps: readiness goes off at once, and the server stops listening a little later.
+"""SIGTERM in steps: readiness goes off at once, the server stops listening a little later, all is finished.
 
-A load balancer learns from readiness to send photos elsewhere; until it has, they are answered here.
+A load balancer learns from readiness to send photos elsewhere; until it has, they are answered here. What has
+arrived is answered; who sends so slowly that nothing would have an end is cut off.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 import structlog
+import uvicorn
 
 from src.inference.service import Service
 
@@ -26,15 +29,22 @@ def drained_on_sigterm(service: Service, loop: asyncio.AbstractEventLoop) -> Ite
     if threading.current_thread() is not threading.main_thread() or not callable(server_stops):
         yield  # nobody listens to SIGTERM here, or it just ends the process
         return
+    listen_s, finish_s = service.settings.drain_s, service.settings.finish_s
+    _bound(server_stops, finish_s)
 
-    def on_sigterm(number: int, frame: FrameType | None) -> None:
-        wait_s = service.settings.drain_s
-        if wait_s == 0 or service.state in {"draining", "stopping"}:
-            server_stops(number, frame)
+    def begin(number: int) -> None:
+        if service.state in {"draining", "stopping"}:
+            server_stops(number, None)
             return
         service.drain()
-        _log.info("draining", listening_for_s=wait_s)
-        loop.call_soon_threadsafe(loop.call_later, wait_s, server_stops, number, None)
+        # Half of the time is for what still arrives, the other half for what has arrived.
+        loop.call_later(listen_s + finish_s / 2, service.arrivals.cut)
+        loop.call_later(listen_s, server_stops, number, None)
+        _log.info("draining", listening_for_s=listen_s, finishing_for_s=finish_s)
+
+    def on_sigterm(number: int, _: FrameType | None) -> None:
+        # Nothing else is safe here: the signal may have come in the middle of a line of the log.
+        loop.call_soon_threadsafe(begin, number)
 
     signal.signal(signal.SIGTERM, on_sigterm)
     try:
@@ -42,3 +52,10 @@ def drained_on_sigterm(service: Service, loop: asyncio.AbstractEventLoop) -> Ite
     finally:
         if signal.getsignal(signal.SIGTERM) is on_sigterm:
             signal.signal(signal.SIGTERM, server_stops)
+
+
+def _bound(server_stops: object, finish_s: float) -> None:
+    """Bound how long uvicorn waits for clients that do not read their reply, unless it was told itself."""
+    server = getattr(server_stops, "__self__", None)
+    if isinstance(server, uvicorn.Server) and server.config.timeout_graceful_shutdown is None:
+        server.config.timeout_graceful_shutdown = math.ceil(finish_s)

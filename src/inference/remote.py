@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -17,48 +15,16 @@ from urllib.parse import urljoin
 
 import httpx
 
+from src.inference.addresses import Address, Resolver, is_public
 from src.inference.budget import Lease
 from src.inference.upload import SentPhoto
-from src.utils.errors import EmptyImage, ImageTooLarge, UrlError
+from src.utils.errors import EmptyImage, ImageTooLarge, OverloadedError, UrlError
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 _MAX_REDIRECTS = 3
 _REDIRECTS = {301, 302, 303, 307, 308}
 _DEFAULT_PORTS = {"https": 443, "http": 80}
-# Addresses that carry another one inside: what they lead to is not what they look like.
-_WRAPPERS = tuple(
-    ipaddress.ip_network(name) for name in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
-)
-
-# Assigned to protocols of routers and networks; not all Pythons count it as private.
-_PROTOCOLS = ipaddress.ip_network("192.0.0.0/24")
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address belongs to the internet at large, and not to us, a neighbour or a machine's own."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return is_public(address.ipv4_mapped)
-        if any(address in network for network in _WRAPPERS):
-            return False
-    elif address in _PROTOCOLS:
-        return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-async def resolve(host: str, port: int) -> Sequence[Address]:
-    """Look a name up by the system's resolver.
-
-    Raises:
-        UrlError: `url_unreachable`: there is no such name.
-    """
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise UrlError("url_unreachable", "the host has no address") from error
-    return [ipaddress.ip_address(entry[4][0]) for entry in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +41,7 @@ class Fetcher:
         hosts: `img.shop.example`, `*.shop.example` for all below it, `img.shop.example:8443` for a port.
         max_bytes: Largest photo.
         timeout_s: Seconds for all of it, redirects included.
+        concurrency: Photos fetched at once.
         tls: Who is believed to be who; building one takes long, so it is built once.
         schemes: What an address may begin with.
         resolver: Finds addresses of a name.
@@ -87,9 +54,10 @@ class Fetcher:
         *,
         max_bytes: int,
         timeout_s: float,
+        concurrency: int = 8,
         tls: SSLContext | None = None,
         schemes: Sequence[str] = ("https",),
-        resolver: Resolve = resolve,
+        resolver: Resolve | None = None,
         may_call: Callable[[Address], bool] = is_public,
     ) -> None:
         self._hosts = tuple(host.lower() for host in hosts)
@@ -97,7 +65,8 @@ class Fetcher:
         self._timeout_s = timeout_s
         self._tls = tls or httpx.create_ssl_context()
         self._schemes = schemes
-        self._resolve = resolver
+        self._resolve = resolver or Resolver(concurrency)
+        self._room = concurrency
         self._may_call = may_call
 
     async def fetch(self, url: str, lease: Lease) -> SentPhoto:
@@ -111,8 +80,17 @@ class Fetcher:
             UrlError: `url_not_allowed` or `url_unreachable`.
             ImageTooLarge: The photo is over the limit; the rest of it was not fetched.
             EmptyImage: There are no bytes.
-            OverloadedError: All uploads together hold too many bytes.
+            OverloadedError: Too many photos are being fetched, or all uploads together hold too many bytes.
         """
+        if self._room == 0:
+            raise OverloadedError("too many photos are being fetched; try again in a moment")
+        self._room -= 1
+        try:
+            return await self._fetch(url, lease)
+        finally:
+            self._room += 1
+
+    async def _fetch(self, url: str, lease: Lease) -> SentPhoto:
         try:
             async with asyncio.timeout(self._timeout_s):
                 for _ in range(_MAX_REDIRECTS + 1):

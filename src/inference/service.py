@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from src.inference.access.guard import Access
+from src.inference.arrivals import Arrivals
 from src.inference.budget import Budget
-from src.inference.rollout import Rollout
+from src.inference.closing import Closable, closing
 from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
 from src.monitoring.metrics import Metrics
@@ -79,7 +80,12 @@ def make_fetcher(settings: Settings) -> Fetcher | None:
         return None
     from src.inference.remote import Fetcher  # noqa: PLC0415 - as above
 
-    return Fetcher(settings.url_hosts, max_bytes=settings.max_bytes, timeout_s=settings.url_timeout_s)
+    return Fetcher(
+        settings.url_hosts,
+        max_bytes=settings.max_bytes,
+        timeout_s=settings.url_timeout_s,
+        concurrency=settings.url_concurrency,
+    )
 
 
 class Service:
@@ -89,6 +95,7 @@ class Service:
         state: `starting`, then `ok` or `failed`; `draining` from SIGTERM on, when readiness is off but photos
             are still answered; `stopping` at the end.
         store: Where predictions are kept; none without one, or before it is open.
+        parts: What routes made for themselves and is to be closed at the end.
     """
 
     def __init__(self, settings: Settings, loader: Loader = load_detector) -> None:
@@ -96,9 +103,11 @@ class Service:
         self.metrics = Metrics()
         self.access = Access(settings, self.metrics.limiter_failed)
         self.budget = Budget(settings.max_inflight_bytes)
+        self.arrivals = Arrivals()
         self.state: State = "starting"
         self.store: Store | None = None
-        self.rollout = Rollout(settings, loader, self.metrics.registry)
+        self.parts: list[Closable] = []
+        self._loader = loader
         self._scorer: Scorer | None = None
         self._predictor: Predictor | None = None
         self._examiner: Examiner | None = None
@@ -181,23 +190,15 @@ class Service:
             on_death=self._cannot_judge,
         )
         self._predictor = Predictor(
-            self._scorer,
-            examiner,
-            self.store,
-            self.metrics,
-            self.rollout.trial,
-            cache_entries=settings.cache_entries,
+            self._scorer, examiner, self.store, self.metrics, cache_entries=settings.cache_entries
         )
-        if settings.challenger_uri:
-            self._scorer.witness = self.rollout.trial.saw
-        self.rollout.begin(detector, self._swap, self._predictor.forget)
         self._serve(detector, "model_ready")
         if self.state == "starting":
             self.state = "ok"
 
     async def _load(self) -> tuple[Judge, Examiner]:
         detector, store, examiner, fetcher = await asyncio.gather(
-            asyncio.to_thread(self.rollout.load),
+            asyncio.to_thread(self._loader, self.settings),
             asyncio.to_thread(open_store, self.settings),
             asyncio.to_thread(open_examiner, self.settings),
             asyncio.to_thread(make_fetcher, self.settings),
@@ -223,23 +224,16 @@ class Service:
             NotReadyError: There is no model in service that could be replaced.
         """
         async with self._reloading:
-            _ = self.scorer
-            detector = await asyncio.to_thread(self.rollout.load)
-            self.rollout.installed(detector)
-            self._swap(detector)
+            scorer, predictor = self.scorer, self.predictor
+            detector = await asyncio.to_thread(self._loader, self.settings)
+            scorer.detector = detector
+            predictor.forget()
+            self._serve(detector, "model_reloaded")
 
     def _cannot_judge(self) -> None:
         """Turn readiness off for good: only a new process has a new worker."""
         if self.state in {"starting", "ok"}:
             self.state = "failed"
-
-    def _swap(self, detector: Judge) -> None:
-        """Serve another model: no photo is lost, as each is finished by the model that began it."""
-        if self._scorer is None or self._predictor is None:
-            return
-        self._scorer.detector = detector
-        self._predictor.forget()
-        self._serve(detector, "model_reloaded")
 
     def drain(self) -> None:
         """Turn readiness off; photos are still answered."""
@@ -247,13 +241,14 @@ class Service:
             self.state = "draining"
 
     async def stop(self) -> None:
-        """Take no more photos, finish those in work, and let go of the store."""
+        """Take no more photos, finish those in work, and let go of the store; what fails is logged."""
         self.state = "stopping"
-        await self.rollout.stop()
-        for part in (self._scorer, self._examiner, self.store):
+        for part in (*self.parts, self._scorer, self._examiner, self.store):
             if part is not None:
-                await asyncio.to_thread(part.close)
-        await self.access.close()
+                with closing(type(part).__name__):
+                    await asyncio.to_thread(part.close)
+        with closing("Access"):
+            await self.access.close()
 
     def _serve(self, detector: Judge, event: str) -> None:
         card = detector.card

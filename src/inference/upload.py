@@ -6,7 +6,6 @@ types nor the file's name are trusted or used. Nothing is written to disk.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
+from src.inference.arrivals import Arrivals
 from src.inference.budget import Lease
 from src.utils.errors import ImageTooLarge, RequestError
 
@@ -88,6 +88,7 @@ async def read_upload(
     max_files: int = 1,
     max_total: int | None = None,
     lease: Lease | None = None,
+    arrivals: Arrivals | None = None,
 ) -> Upload:
     """Read a `multipart/form-data` body.
 
@@ -98,12 +99,14 @@ async def read_upload(
         max_files: Most files; only with more than one may a field hold several.
         max_total: Largest body, where it may hold several files.
         lease: Pays for the bytes that are held.
+        arrivals: Cuts the body off when the service goes down.
 
     Raises:
         RequestError: `not_multipart`, `malformed_body`, `too_many_files`, `upload_timeout` or
             `client_disconnected`.
         ImageTooLarge: The body or a file is over the limit; the rest of it has not been read.
         OverloadedError: All uploads together hold too many bytes.
+        ShuttingDownError: The service goes down.
     """
     boundary = _boundary(request.headers)
     total = max_total or max_bytes
@@ -113,7 +116,7 @@ async def read_upload(
         raise _too_large(total)
     form = _Form(boundary, max_bytes, max_files)
     try:
-        async with asyncio.timeout(timeout_s):
+        async with (arrivals or Arrivals()).within(timeout_s):
             async for chunk in _counted(request, limit, total):
                 if lease is not None:
                     lease.take(len(chunk))

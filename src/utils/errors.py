@@ -137,7 +137,7 @@ class NotReadyError(DetectorError):
 
 
 class ShuttingDownError(DetectorError):
-    """The service goes down and cannot wait for the rest of a request; another replica, or a later try, can."""
+    """The service goes down and cannot wait for the rest of a request; another replica can."""
 
     code = "shutting_down"
 

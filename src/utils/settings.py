@@ -53,8 +53,8 @@ class Settings(BaseSettings):
         upload_timeout_s: Seconds a client may take to send its photo.
         cache_entries: Verdicts kept by content, for the same bytes sent again; 0 keeps none.
         drain_s: Seconds between SIGTERM, when readiness goes off, and the end of listening.
-        finish_s: Seconds after that in which all must be finished: uploads that are not complete after half of
-            them are refused. With `drain_s` it must be less than what the orchestrator waits before it kills.
+        finish_s: Seconds after that in which all must be finished: uploads that are not complete after half
+            of them are refused. With `drain_s` it must be less than what an orchestrator waits for.
         max_batch_files: Most photos in one `/predict/batch`.
         max_batch_bytes: Largest body of one `/predict/batch`.
         batch_deadline_s: Seconds until every photo of a batch must be answered.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -110,6 +111,61 @@ def test_second_sigterm_skips_the_wait(model_path: Path, tmp_path: Path) -> None
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=40) in (0, -signal.SIGTERM)
+
+
+def test_slow_upload_is_cut_off_and_what_has_arrived_is_answered(model_path: Path, tmp_path: Path) -> None:
+    head = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    request = b"POST %s HTTP/1.1\r\nHost: t\r\nContent-Type: %s\r\nContent-Length: 60000\r\n\r\n"
+    limits = {"DETECTOR_DRAIN_S": "0.2", "DETECTOR_FINISH_S": "4", "DETECTOR_UPLOAD_TIMEOUT_S": "120"}
+    with server(model_path, tmp_path, **limits) as (process, url), ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 60)) for _ in range(3)]
+        for connection, path in zip(slow[:2], (b"/predict", b"/explain"), strict=True):
+            connection.sendall(
+                request % (path, b"multipart/form-data; boundary=xyz") + head + PHOTOS[0][:500]
+            )
+        slow[2].sendall(request % (b"/predict/url", b"application/json") + b"{")
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+            page = client.get("/metrics").text
+            give_up = time.monotonic() + 30
+            while "detector_upload_bytes 0.0" in page:
+                assert time.monotonic() < give_up
+                page = client.get("/metrics").text
+            process.send_signal(signal.SIGTERM)
+            begun = time.monotonic()
+            assert client.post("/predict", files={"file": PHOTOS[1]}).status_code == 200
+        for connection in slow:
+            reply = b""
+            while piece := connection.recv(65_536):
+                reply += piece
+            assert reply.startswith(b"HTTP/1.1 503"), reply
+            assert b'"code":"shutting_down"' in reply
+            assert b"connection: close" in reply.lower()
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM)
+    # The bounds are 4.2 s, and what a busy machine adds; without them it would be 120 s.
+    assert time.monotonic() - begun < 30
+
+
+def test_client_that_does_not_read_its_reply_does_not_hold_the_server_up(
+    model_path: Path, tmp_path: Path
+) -> None:
+    photo = PHOTOS[0]
+    parts = [
+        b'--xyz\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n' + photo + b"\r\n"
+    ] * 32
+    body = b"".join(parts) + b"--xyz--\r\n"
+    request = (
+        b"POST /predict/batch?explain=true HTTP/1.1\r\nHost: t\r\nAccept: application/x-ndjson\r\n"
+        b"Content-Type: multipart/form-data; boundary=xyz\r\nContent-Length: %d\r\n\r\n"
+    )
+    limits = {"DETECTOR_DRAIN_S": "0.1", "DETECTOR_FINISH_S": "1"}
+    with server(model_path, tmp_path, **limits) as (process, url), socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        deaf.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+        deaf.sendall(request % len(body) + body)
+        assert deaf.recv(100).startswith(b"HTTP/1.1 200")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])

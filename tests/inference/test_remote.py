@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from src.inference.addresses import Address, Resolver, is_public
 from src.inference.budget import Budget
-from src.inference.remote import Address, Fetcher, _joined, is_public, resolve
+from src.inference.remote import Fetcher, _joined
 from src.inference.upload import SentPhoto
 from src.utils.errors import DetectorError, OverloadedError, UrlError
 from tests.inference.test_api import RED
@@ -218,7 +219,7 @@ def test_host_that_is_not_there(port: int) -> None:
         code_of(lambda: fetch("http://shop.test:1/a.png", port, hosts=["shop.test:1"])) == "url_unreachable"
     )
     with pytest.raises(DetectorError, match="no address"):
-        asyncio.run(resolve("no-such-host.invalid", 80))
+        asyncio.run(Resolver(1)("no-such-host.invalid", 80))
 
 
 @pytest.mark.parametrize(
@@ -250,10 +251,93 @@ def test_host_that_is_not_there(port: int) -> None:
         ("64:ff9b:1::a00:1", False),
         ("2002:7f00:1::", False),
         ("2001:0:53aa:64c:0:fbff:5600:1", False),
+        ("168.63.129.16", False),
+        ("168.63.129.17", True),
+        ("::ffff:168.63.129.16", False),
+        ("64:ff9b::a83f:8110", False),
+        ("192.88.99.1", False),
+        ("::ffff:192.88.99.1", False),
+        ("fec0::1", False),
+        ("feff::1", False),
+        ("::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("2002:a00:1::1", False),
+        ("2001:0:a00:1:0:0:f5ff:fffe", False),
+        ("2606:2800:21f:cb07:0:5efe:a00:1", False),
+        ("2606:2800:21f:cb07:200:5efe:7f00:1", False),
+        ("3fff::1", False),
+        ("2001:db8::1", False),
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
+
+
+def test_fetches_beyond_the_bound_are_refused_at_once_and_make_room_again(port: int) -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+
+        async def waiting(host: str, port: int) -> Sequence[Address]:
+            await gate.wait()
+            return await loopback(host, port)
+
+        fetcher = Fetcher(
+            [f"shop.test:{port}"],
+            max_bytes=MB,
+            timeout_s=30,
+            concurrency=2,
+            schemes=("http",),
+            resolver=waiting,
+            may_call=lambda _: True,
+        )
+        with Budget(100 * MB).lease() as lease:
+            url = f"http://shop.test:{port}/a.png"
+            begun = [asyncio.create_task(fetcher.fetch(url, lease)) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(OverloadedError, match="fetched"):
+                await fetcher.fetch(url, lease)
+            gate.set()
+            assert await asyncio.gather(*begun) == [SentPhoto.of(RED)] * 2
+            assert await fetcher.fetch(url, lease) == SentPhoto.of(RED)
+
+    asyncio.run(scenario())
+
+
+def test_hanging_lookups_hold_up_no_other_work_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, released = threading.Event(), threading.Semaphore(0)
+
+    def hanging(*_: Any, **__: Any) -> list[Any]:
+        assert opened.wait(30)
+        released.release()
+        return [(0, 0, 0, "", ("fe80::1%eth0", 443))]
+
+    monkeypatch.setattr("src.inference.addresses.socket.getaddrinfo", hanging)
+
+    async def scenario() -> None:
+        resolver = Resolver(2)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await resolver("slow.test", 443)
+        with pytest.raises(OverloadedError, match="looked up"):
+            await resolver("slow.test", 443)
+        # The loop's own threads, of which there are few, are all free.
+        free = [asyncio.to_thread(lambda: True) for _ in range(40)]
+        assert all(await asyncio.wait_for(asyncio.gather(*free), 30))
+        opened.set()
+        for _ in range(2):
+            assert await asyncio.to_thread(released.acquire, timeout=30)
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    assert await resolver("slow.test", 443) == [ipaddress.ip_address("fe80::1")]
+                    break
+                except OverloadedError:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
 
 
 def test_route_is_off_by_default_and_refuses_by_the_same_rules(client: Client, model_path: Path) -> None:

@@ -154,6 +154,52 @@ def test_bug_in_loading_is_not_hidden(model_path: Path) -> None:
     asyncio.run(service.stop())
 
 
+def test_part_that_cannot_be_closed_leaves_none_open_and_is_logged(
+    model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = quiet_settings(
+        model_path, log_level="error", store_url=f"sqlite:///{tmp_path}/d.db", spool_dir=tmp_path / "spool"
+    )
+    closed: list[str] = []
+
+    class Broken:
+        def close(self) -> None:
+            raise OSError(28, "disk full")
+
+    async def scenario() -> None:
+        app = create_app(settings)
+        service: Service = app.state.service
+        async with serving(app):
+            service.parts.append(Broken())
+            assert service.store is not None
+            close = service.store.close
+            monkeypatch.setattr(service.store, "close", lambda: (close(), closed.append("store")))
+            ended = service.access.close
+
+            async def close_access() -> None:
+                closed.append("access")
+                await ended()
+
+            monkeypatch.setattr(service.access, "close", close_access)
+
+    asyncio.run(scenario())
+    assert closed == ["store", "access"]
+    (line,) = log_lines(capsys)
+    assert (line["event"], line["part"]) == ("close_failed", "Broken")
+
+
+def test_app_that_ends_by_an_error_is_closed_like_any_other(model_path: Path) -> None:
+    app = create_app(quiet_settings(model_path))
+
+    async def scenario() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with serving(app):
+                raise ZeroDivisionError
+
+    asyncio.run(scenario())
+    assert app.state.service.state == "stopping"
+
+
 def test_scorer_passes_results_and_errors_on(detector: Judge, detection: Detection) -> None:
     async def scenario() -> None:
         scorer = Scorer(detector, workers=2, queue_size=4, deadline_s=10)

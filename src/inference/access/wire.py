@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from src.inference.access.origin import route_path
+from src.inference.arrivals import Arrivals
+from src.utils.errors import ShuttingDownError
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -58,10 +60,11 @@ class BodyLimitMiddleware:
     Args:
         app: What comes next.
         timeout_s: Seconds until the whole body must be there.
+        arrivals: Cuts bodies off when the service goes down.
     """
 
-    def __init__(self, app: ASGIApp, *, timeout_s: float) -> None:
-        self._app, self._timeout_s = app, timeout_s
+    def __init__(self, app: ASGIApp, *, timeout_s: float, arrivals: Arrivals) -> None:
+        self._app, self._timeout_s, self._arrivals = app, timeout_s, arrivals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -77,8 +80,10 @@ class BodyLimitMiddleware:
             if complete:
                 return await receive()
             try:
-                async with asyncio.timeout_at(ends):
+                async with self._arrivals.within(ends - loop.time()):
                     message = await receive()
+            except ShuttingDownError as error:
+                raise HTTPException(503, error.message) from error
             except TimeoutError as error:
                 raise HTTPException(408, f"the body did not arrive within {self._timeout_s:g} s") from error
             received += len(message.get("body", b""))

@@ -109,6 +109,7 @@ async def predict_batch(
             max_files=settings.max_batch_files,
             max_total=settings.max_batch_bytes,
             lease=stack.enter_context(service.budget.lease()),
+            arrivals=service.arrivals,
         )
         photos = upload.photos("files")
         wanted = policy or upload.fields.get("policy") or None

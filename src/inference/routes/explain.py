@@ -82,6 +82,7 @@ def get_painter(request: Request) -> Painter:
     state = request.app.state
     if not hasattr(state, "painter"):
         state.painter = Painter(state.service.settings)
+        state.service.parts.append(state.painter)
     painter: Painter = state.painter
     return painter
 
@@ -108,7 +109,11 @@ async def explain(
     settings = service.settings
     with service.budget.lease() as lease:
         upload = await read_upload(
-            request, max_bytes=settings.max_bytes, timeout_s=settings.upload_timeout_s, lease=lease
+            request,
+            max_bytes=settings.max_bytes,
+            timeout_s=settings.upload_timeout_s,
+            lease=lease,
+            arrivals=service.arrivals,
         )
         wanted = policy or upload.fields.get("policy") or None
         work = _explain(scorer, painter, upload.file("file"), wanted)

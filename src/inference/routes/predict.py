@@ -96,7 +96,11 @@ async def predict(
     service.scorer.check_room()
     with service.budget.lease() as lease:
         upload = await read_upload(
-            request, max_bytes=settings.max_bytes, timeout_s=settings.upload_timeout_s, lease=lease
+            request,
+            max_bytes=settings.max_bytes,
+            timeout_s=settings.upload_timeout_s,
+            lease=lease,
+            arrivals=service.arrivals,
         )
         photo = upload.photo("file")
         ask = Ask(
