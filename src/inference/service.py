@@ -13,6 +13,7 @@ from src.inference.access.guard import Access
 from src.inference.arrivals import Arrivals
 from src.inference.budget import Budget
 from src.inference.closing import Closable, closing
+from src.inference.rollout import Rollout
 from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
 from src.monitoring.metrics import Metrics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from src.store.store import Store
 
 Loader = Callable[[Settings], Judge]
+
 
 _log = structlog.get_logger()
 
@@ -107,7 +109,7 @@ class Service:
         self.state: State = "starting"
         self.store: Store | None = None
         self.parts: list[Closable] = []
-        self._loader = loader
+        self.rollout = Rollout(settings, loader, self.metrics.registry)
         self._scorer: Scorer | None = None
         self._predictor: Predictor | None = None
         self._examiner: Examiner | None = None
@@ -190,15 +192,23 @@ class Service:
             on_death=self._cannot_judge,
         )
         self._predictor = Predictor(
-            self._scorer, examiner, self.store, self.metrics, cache_entries=settings.cache_entries
+            self._scorer,
+            examiner,
+            self.store,
+            self.metrics,
+            self.rollout.trial,
+            cache_entries=settings.cache_entries,
         )
+        if settings.challenger_uri:
+            self._scorer.witness = self.rollout.trial.saw
+        self.rollout.begin(detector, self._swap, self._predictor.forget)
         self._serve(detector, "model_ready")
         if self.state == "starting":
             self.state = "ok"
 
     async def _load(self) -> tuple[Judge, Examiner]:
         detector, store, examiner, fetcher = await asyncio.gather(
-            asyncio.to_thread(self._loader, self.settings),
+            asyncio.to_thread(self.rollout.load),
             asyncio.to_thread(open_store, self.settings),
             asyncio.to_thread(open_examiner, self.settings),
             asyncio.to_thread(make_fetcher, self.settings),
@@ -224,11 +234,18 @@ class Service:
             NotReadyError: There is no model in service that could be replaced.
         """
         async with self._reloading:
-            scorer, predictor = self.scorer, self.predictor
-            detector = await asyncio.to_thread(self._loader, self.settings)
-            scorer.detector = detector
-            predictor.forget()
-            self._serve(detector, "model_reloaded")
+            _ = self.scorer
+            detector = await asyncio.to_thread(self.rollout.load)
+            self.rollout.installed(detector)
+            self._swap(detector)
+
+    def _swap(self, detector: Judge) -> None:
+        """Serve another model: no photo is lost, as each is finished by the model that began it."""
+        if self._scorer is None or self._predictor is None:
+            return
+        self._scorer.detector = detector
+        self._predictor.forget()
+        self._serve(detector, "model_reloaded")
 
     def _cannot_judge(self) -> None:
         """Turn readiness off for good: only a new process has a new worker."""
@@ -243,6 +260,8 @@ class Service:
     async def stop(self) -> None:
         """Take no more photos, finish those in work, and let go of the store; what fails is logged."""
         self.state = "stopping"
+        with closing("Rollout"):
+            await self.rollout.stop()
         for part in (*self.parts, self._scorer, self._examiner, self.store):
             if part is not None:
                 with closing(type(part).__name__):
