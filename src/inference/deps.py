@@ -9,8 +9,12 @@ from fastapi import Depends, Request
 from src.inference.service import Service
 
 
-def get_service(request: Request) -> Service:
-    """Return the service of the app that answers this request."""
+async def get_service(request: Request) -> Service:
+    """Return the service of the app that answers this request.
+
+    A coroutine, although it waits for nothing: FastAPI runs plain functions on a thread, and each photo
+    would wait for one.
+    """
     service: Service = request.app.state.service
     return service
 

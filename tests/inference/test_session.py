@@ -86,6 +86,17 @@ def test_graph_of_a_fixed_size_that_is_not_the_plans_is_refused(tmp_path: Path) 
         Session.load(save(tmp_path / "m.onnx", model, tiny_card().to_json()))
 
 
+def test_no_more_memory_is_warmed_up_than_photos_will_need(tmp_path: Path, monkeypatch) -> None:
+    seen = []
+    run = Session.run
+    monkeypatch.setattr(Session, "run", lambda self, images: seen.append(images.shape) or run(self, images))
+    views = tiny_card().views.model_copy(update={"global_sizes": (96, 64), "crops": 0})
+    Session.load(save(tmp_path / "m.onnx", tiny_graph(), tiny_card(views=views).to_json()), threads=1)
+    assert (1, 3, 96, 96) in seen
+    assert all(count == 1 for count, _, height, _ in seen if height > 64)
+    assert any(count == 2 for count, *_ in seen)
+
+
 def test_mean_of_the_map_is_the_logit_whatever_was_exported(tmp_path: Path) -> None:
     model = tiny_graph()
     # An exporter may leave the bias out of the map: add one to the logit alone.
