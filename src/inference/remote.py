@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from ssl import SSLContext
 from urllib.parse import urljoin
 
@@ -17,21 +16,12 @@ import httpx
 
 from src.inference.addresses import Address, Resolver, is_public
 from src.inference.budget import Lease
+from src.inference.outbound import Gate, Resolve
 from src.inference.upload import SentPhoto
 from src.utils.errors import EmptyImage, ImageTooLarge, OverloadedError, UrlError
 
-Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
-
 _MAX_REDIRECTS = 3
 _REDIRECTS = {301, 302, 303, 307, 308}
-_DEFAULT_PORTS = {"https": 443, "http": 80}
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    url: httpx.URL
-    host: str
-    port: int
 
 
 class Fetcher:
@@ -60,14 +50,16 @@ class Fetcher:
         resolver: Resolve | None = None,
         may_call: Callable[[Address], bool] = is_public,
     ) -> None:
-        self._hosts = tuple(host.lower() for host in hosts)
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
-        self._tls = tls or httpx.create_ssl_context()
-        self._schemes = schemes
-        self._resolve = resolver or Resolver(concurrency)
+        self._gate = Gate(
+            hosts,
+            tls=tls,
+            schemes=schemes,
+            resolver=resolver or Resolver(concurrency),
+            may_call=may_call,
+        )
         self._room = concurrency
-        self._may_call = may_call
 
     async def fetch(self, url: str, lease: Lease) -> SentPhoto:
         """Fetch a photo.
@@ -94,7 +86,7 @@ class Fetcher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 for _ in range(_MAX_REDIRECTS + 1):
-                    found = await self._get(self._check(url), lease)
+                    found = await self._get(url, lease)
                     if isinstance(found, SentPhoto):
                         return found
                     url = _joined(url, found)
@@ -107,49 +99,12 @@ class Fetcher:
             ) from error
         raise UrlError("url_unreachable", f"the address redirects more than {_MAX_REDIRECTS} times")
 
-    def _check(self, url: str) -> _Target:
-        try:
-            parsed = httpx.URL(url)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise UrlError("url_not_allowed", "this is no address of a photo") from error
-        if parsed.scheme not in self._schemes:
-            raise UrlError("url_not_allowed", f"the address must begin with {self._schemes[0]}://")
-        if parsed.userinfo:
-            raise UrlError("url_not_allowed", "the address must not hold a name or password")
-        host = parsed.host.lower().rstrip(".")
-        default = _DEFAULT_PORTS[parsed.scheme]
-        port = parsed.port or default
-        if not any(_matches(host, port, default, entry) for entry in self._hosts):
-            raise UrlError("url_not_allowed", "this host is not on the list of allowed hosts")
-        return _Target(parsed, host, port)
-
-    async def _get(self, target: _Target, lease: Lease) -> SentPhoto | str:
+    async def _get(self, url: str, lease: Lease) -> SentPhoto | str:
         """Ask one address; returns the photo, or where it has moved to."""
-        addresses = await self._resolve(target.host, target.port)
-        if not addresses or not all(self._may_call(address) for address in addresses):
-            raise UrlError("url_not_allowed", "this host leads to an address that is not public")
-        headers = {
-            "Host": target.url.netloc.decode("ascii"),
-            "Accept": "image/*",
-            "Accept-Encoding": "identity",
-            "User-Agent": "product-photo-detector",
-        }
-        # The certificate is checked against the name, the connection goes to the address that was checked.
-        # A connection is never used again: the next name at this address has to prove itself anew.
-        async with (
-            httpx.AsyncClient(
-                verify=self._tls,
-                trust_env=False,
-                timeout=self._timeout_s,
-                limits=httpx.Limits(max_keepalive_connections=0),
-            ) as client,
-            client.stream(
-                "GET",
-                target.url.copy_with(host=str(addresses[0])),
-                headers=headers,
-                extensions={"sni_hostname": target.host},
-            ) as response,
-        ):
+        target = self._gate.check(url)
+        async with self._gate.stream(
+            "GET", target, headers={"Accept": "image/*"}, timeout_s=self._timeout_s
+        ) as response:
             if response.status_code in _REDIRECTS:
                 return str(response.headers.get("location", ""))
             if response.status_code != 200:
@@ -169,15 +124,6 @@ class Fetcher:
         if not data:
             raise EmptyImage
         return SentPhoto(bytes(data), digest.hexdigest())
-
-
-def _matches(host: str, port: int, default: int, entry: str) -> bool:
-    name, colon, own_port = entry.rpartition(":")
-    if not (colon and own_port.isdecimal()):
-        name, own_port = entry, str(default)
-    if str(port) != own_port:
-        return False
-    return host.endswith(name[1:]) if name.startswith("*.") else host == name
 
 
 def _joined(url: str, location: str) -> str:
