@@ -26,8 +26,8 @@ SERVE_VENV := .venv-serve
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve test check architecture fmt bench data validate train folds study evaluate gallery release readme \
-	requirements clean
+.PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench data validate train \
+	folds study evaluate gallery release readme requirements clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
@@ -43,7 +43,24 @@ check: $(VENV)/.ready ## lint, types and the fast tests
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy --strict src
+	@$(MAKE) deploy-lint
 	$(PY) -m pytest -q -m "not slow and not e2e"
+
+deploy-lint: $(VENV)/.ready ## Dockerfiles, compose files, workflows: rules and schemas, without a network
+	$(VENV)/bin/hadolint docker/*.Dockerfile
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(VENV)/bin/zizmor --offline --quiet .github
+
+# Hashes are no secrets: requirements, manifest and reports are full of them.
+secrets-scan: $(VENV)/.ready ## look for secrets in tracked files
+	git ls-files -z -- ':!requirements*.txt' ':!data/manifest.csv' ':!reports' ':!*.lock' ':!*.ipynb' \
+		| xargs -0 $(VENV)/bin/detect-secrets-hook --disable-plugin HexHighEntropyString \
+		--exclude-lines 'hunter2|user:pass@|shop\.test'
+
+images-test: $(VENV)/.ready ## build the images with buildah, run them, measure into reports/images (as root)
+	$(PY) -m tests.deploy.images $(if $(IMAGES),--images $(IMAGES))
 
 architecture: $(VENV)/.ready ## the table of rooms, tracked files, requirements
 	$(PY) -m pytest -q tests/architecture
@@ -106,7 +123,7 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 
 	--no-emit-index-url --no-annotate --custom-compile-command "make requirements"
 
 requirements: $(UV) ## pin the requirements anew (UPGRADE=--upgrade for newer versions)
-	$(COMPILE) $(UPGRADE) --extra heic --extra train --extra ui --extra dev -o requirements-dev.txt
+	$(COMPILE) $(UPGRADE) --extra train --extra ui --extra dev -o requirements-dev.txt
 	$(COMPILE) --constraint requirements-dev.txt --extra train --extra ui -o requirements.txt
 	$(COMPILE) --constraint requirements-dev.txt -o requirements-serve.txt
 	$(COMPILE) --constraint requirements-dev.txt --extra ui -o requirements-ui.txt
