@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,9 +12,11 @@ from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 from src.store.records import Claim, Feedback, PredictionRecord, Spooled, StoredPrediction, now
-from src.store.tables import claims, deletions, feedback, predictions
+from src.store.tables import claims, deletions, feedback, jobs, predictions
 from src.utils.errors import IdempotencyConflict, NotFoundError
 
+JOB_DAYS = 7
+"""How long a job can be asked about; its predictions stay as long as all others."""
 _COMPUTED = {"day", "margin", "reviewed_at"}
 RECORD_COLUMNS = [column for column in predictions.c if column.name not in _COMPUTED]
 
@@ -161,6 +163,7 @@ def delete_expired(
         Number of predictions deleted; when it is `limit`, more may be left.
     """
     connection.execute(delete(claims).where(claims.c.created_at < claims_before))
+    connection.execute(delete(jobs).where(jobs.c.created_at < now() - timedelta(days=JOB_DAYS)))
     doomed: ColumnElement[bool] = predictions.c.id.in_(select(deletions.c.id))
     if before is not None:
         doomed |= predictions.c.created_at < before

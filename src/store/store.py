@@ -12,6 +12,7 @@ from src.store.bridge import Bridge
 from src.store.engine import make_engine
 from src.store.images_bucket import open_images
 from src.store.images_desk import ImageDesk
+from src.store.jobs import JobBook
 from src.store.keeper import Keeper
 from src.store.records import (
     Claim,
@@ -32,7 +33,7 @@ _FIRST_TRY_S = 10.0
 
 
 class Store:
-    """Predictions and feedback. Make one by `open`, end it by `close`; both block."""
+    """Predictions, feedback, and `jobs`. Make one by `open`, end it by `close`; both block."""
 
     def __init__(
         self, writer: Writer, bridge: Bridge, spool: Spool, images: ImageDesk | None, upkeep: Upkeep
@@ -42,6 +43,7 @@ class Store:
         self._spool = spool
         self._images = images
         self._upkeep = upkeep
+        self.jobs = JobBook(bridge)
         self._keeper = Keeper(bridge, spool, images, upkeep.claims_since)
 
     @classmethod

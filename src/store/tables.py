@@ -131,3 +131,19 @@ deletions = Table(
     Column("id", String(32), primary_key=True),
     Column("deleted_at", UtcDateTime, nullable=False),
 )
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("ends_at", UtcDateTime, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("photos", Integer, nullable=False),
+    Column("items", JSON, nullable=False),
+    Column("callback_url", Text),
+    Column("delivery", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", UtcDateTime, index=True),
+)

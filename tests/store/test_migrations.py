@@ -62,7 +62,7 @@ def test_a_second_run_changes_nothing(engine: Engine, url: str, opened: OpenStor
         assert await store.prediction(record.id) is not None
 
     asyncio.run(scenario())
-    assert revision(engine) == "0001"
+    assert revision(engine) == "0002"
 
 
 def test_processes_that_start_together_migrate_once(url: str, engine: Engine) -> None:
@@ -72,7 +72,7 @@ def test_processes_that_start_together_migrate_once(url: str, engine: Engine) ->
     )
     starts = [subprocess.Popen([sys.executable, "-c", code, url], cwd=REPO) for _ in range(3)]
     assert [process.wait(60) for process in starts] == [0] * 3
-    assert revision(engine) == "0001"
+    assert revision(engine) == "0002"
 
 
 def test_back_to_nothing_and_up_again(engine: Engine) -> None:
