@@ -13,10 +13,14 @@ from typing import Any
 import click
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
 from src.cli import app
+from src.inference.provenance import inspector
+from src.inference.provenance.signals import Provenance, Signal
 from tests.support.pictures import encode
+from tests.support.service import quiet_settings, running
 from tests.support.tiny_model import tiny_card
 
 RED = encode(Image.new("RGB", (80, 60), (230, 90, 40)), "PNG")
@@ -52,7 +56,51 @@ def test_json_lines_for_a_folder(folder: Path, model_path: Path) -> None:
     ]
     assert set(found[0]) == {
         "path", "label", "probability", "confidence", "needs_review", "threshold", "policy", "model_version",
+        "provenance",
     }  # fmt: skip
+
+
+def generated(folder: Path) -> Path:
+    """A photo that is real to the tiny model, and whose file names a generator."""
+    texts = PngInfo()
+    texts.add_text("parameters", "a shoe\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 64x64")
+    path = folder / "generated.png"
+    Image.new("RGB", (64, 64), (40, 90, 230)).save(path, "PNG", pnginfo=texts)
+    return path
+
+
+def test_provenance_is_told_as_the_api_tells_it(tmp_path: Path, model_path: Path) -> None:
+    photo = generated(tmp_path)
+    (row,) = rows(run("detect", photo, "--json", "--model", model_path).stdout)
+    with running(quiet_settings(model_path)) as client:
+        reply = client.predict(photo.read_bytes()).json()
+    assert row["provenance"] == reply["provenance"]
+    assert row["label"] == "real"
+    assert row["provenance"]["basis"] == "pixels_against_provenance"
+    assert row["provenance"]["needs_review"] is True
+
+
+def test_table_and_csv_have_a_column_of_provenance(tmp_path: Path, model_path: Path) -> None:
+    photo = generated(tmp_path)
+    said = "pixels_against_provenance; generator_parameters says ai_generated (strong)"
+    (row,) = csv.DictReader(io.StringIO(run("detect", photo, "--csv", "--model", model_path).stdout))
+    assert row["provenance"] == said
+    shown = run("detect", photo, "--model", model_path, COLUMNS="250").stdout
+    assert said in shown
+    assert "needs review" in shown
+
+
+def test_conclusive_claim_fails_on_fake_whatever_the_pixels_say(
+    folder: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = Signal(
+        kind="c2pa", says="ai_generated", strength="conclusive", reason="A trusted signer says so."
+    )
+    monkeypatch.setattr(inspector, "inspect", lambda *_: Provenance(signals=(claim,)))
+    options = ["--json", "--fail-on-fake", "--model", model_path]
+    result = run("detect", folder / "a_blue[1].jpg", *options)
+    assert result.exit_code == 3
+    assert [row["provenance"]["label"] for row in rows(result.stdout)] == ["ai_generated"]
 
 
 def test_recursive_takes_deeper_folders_and_each_photo_once(folder: Path, model_path: Path) -> None:
@@ -190,7 +238,7 @@ def test_runs_as_a_module_and_keeps_stdout_clean(folder: Path, model_path: Path)
         "--model",
         str(model_path),
     ]
-    done = subprocess.run(command, input=RED, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, input=RED, capture_output=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert rows(done.stdout.decode())[0]["label"] == "ai_generated"
     assert done.stderr == b""

@@ -245,7 +245,7 @@ def raw_server(handle: Callable[[socket.socket], None]) -> Iterator[str]:
                 except TimeoutError:
                     continue
                 with connection:
-                    connection.settimeout(20)
+                    connection.settimeout(60)
                     handle(connection)
 
         thread = threading.Thread(target=serve, daemon=True)
@@ -254,12 +254,12 @@ def raw_server(handle: Callable[[socket.socket], None]) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             done.set()
-            thread.join(20)
+            thread.join(60)
 
 
 def test_a_silent_server_is_given_up() -> None:
     over = threading.Event()
-    with raw_server(lambda connection: over.wait(20) and None) as url:
+    with raw_server(lambda connection: over.wait(60) and None) as url:
         with DetectorClient(url, timeout_s=0.2, retries=0) as client, pytest.raises(ApiUnreachable) as caught:
             client.model()
         over.set()
@@ -279,6 +279,6 @@ def test_a_server_that_hangs_up_is_asked_again() -> None:
             connection.sendall(head.encode() + body)
 
     waits: list[float] = []
-    with raw_server(handle) as url, DetectorClient(url, timeout_s=20, sleep=waits.append) as client:
+    with raw_server(handle) as url, DetectorClient(url, timeout_s=60, sleep=waits.append) as client:
         assert client.model().name == "m"
     assert (calls, len(waits)) == (3, 2)

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from bench.photos import procedural_photo
 from bench.server import Server, free_port, running, uvicorn_command
 from src.utils.model_card import ModelCard
+from tests.support.patience import eventually
 
 REPO = Path(__file__).parents[2]
 SERVE_BIN = REPO / ".venv-serve" / "bin"
@@ -62,7 +62,7 @@ def test_the_readme_curl_gets_the_verdict_that_the_readme_shows(service, readme,
 
 
 def test_health_names_the_model_that_judges(service):
-    health = httpx.get(f"{service.url}/health", trust_env=False).json()
+    health = httpx.get(f"{service.url}/health", timeout=60, trust_env=False).json()
     verdict = post(service.url, procedural_photo()).json()
     assert health["status"] == "ok"
     assert health["model_version"] == verdict["model_version"]
@@ -107,6 +107,22 @@ def test_the_shipped_model_carries_its_card(service):
     assert {"balanced", "low_false_positive", "high_recall"} <= set(card.policies)
 
 
+def held(url: str) -> float:
+    """Bytes of uploads that the server holds."""
+    page = httpx.get(f"{url}/metrics", timeout=60, trust_env=False).text
+    found = re.search(r"^detector_upload_bytes (\S+)$", page, flags=re.MULTILINE)
+    assert found is not None
+    return float(found[1])
+
+
+def draining(url: str) -> bool:
+    """Whether the server is not ready any more, or has stopped listening."""
+    try:
+        return httpx.get(f"{url}/readyz", timeout=60, trust_env=False).status_code != httpx.codes.OK
+    except httpx.TransportError:
+        return True
+
+
 def test_sigterm_answers_what_is_in_flight_and_ends(service):
     port = free_port()
     photo = procedural_photo()
@@ -116,13 +132,13 @@ def test_sigterm_answers_what_is_in_flight_and_ends(service):
 
         def half_then_sigterm() -> Iterator[bytes]:
             yield body[: len(body) // 2]
-            time.sleep(0.3)  # the server has read the first half and works on the request
+            eventually(lambda: held(server.url) > 0, "the server did not read the first half")
             server.process.terminate()
-            time.sleep(0.5)
+            eventually(lambda: draining(server.url), "the server did not hear the signal")
             yield body[len(body) // 2 :]
 
         headers = {"content-type": "multipart/form-data; boundary=cut", "content-length": str(len(body))}
-        with httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as client:
             reply = client.post("/predict", content=half_then_sigterm(), headers=headers)
         assert reply.status_code == httpx.codes.OK, reply.text
-        assert server.process.wait(timeout=10) in (0, -15)
+        assert server.process.wait(timeout=60) in (0, -15)

@@ -85,7 +85,7 @@ def test_line_leaves_as_soon_as_its_photo_is_done(model_path: Path, detection: D
                 "headers": [(name.lower(), value) for name, value in body.headers.raw],
             }
             serving_it = asyncio.create_task(app(scope, inbox.get, send))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await first.wait()
             assert [line.get("index") for line in lines] == [1], lines
             partly.gate.set()
@@ -129,11 +129,11 @@ def test_photos_for_which_no_place_comes_free_in_time_say_so(model_path: Path, d
     gated = GatedDetector(detection)
 
     async def scenario() -> None:
-        settings = quiet_settings(model_path, workers=1, queue_size=0, batch_deadline_s=0.1, deadline_s=20)
+        settings = quiet_settings(model_path, workers=1, queue_size=0, batch_deadline_s=0.1, deadline_s=120)
         app = create_app(settings, lambda _: gated)
         async with serving(app) as client:
             batch = asyncio.create_task(client.post("/predict/batch", files=form(b"a", b"b")))
-            assert await asyncio.to_thread(gated.begun.acquire, timeout=20)
+            assert await asyncio.to_thread(gated.begun.acquire, timeout=60)
             await asyncio.sleep(0.2)
             single = await client.post("/predict", files={"file": ("a.jpg", b"c")})
             assert_refused(single, 429, "overloaded")

@@ -48,14 +48,14 @@ def url(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     server = uvicorn.Server(uvicorn.Config(app, port=0, ws="none", log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while not server.started or app.state.service.state == "starting":
         assert time.monotonic() < give_up, "the server did not start"
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
-    thread.join(20)
+    thread.join(120)
 
 
 schemathesis.openapi.format("binary", st.sampled_from([RED, BLUE, b"", b"text"]))

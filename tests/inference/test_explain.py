@@ -94,7 +94,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     opened = threading.Event()
 
     def wait(*_: object) -> bytes:
-        assert opened.wait(20), "nobody opened the gate"
+        assert opened.wait(120), "nobody opened the gate"
         return b"picture"
 
     monkeypatch.setattr(overlay, "overlay_png", wait)
@@ -102,7 +102,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     opened.set()
 
 
-def settings_of(deadline_s: float = 20.0) -> Settings:
+def settings_of(deadline_s: float = 120.0) -> Settings:
     return Settings(deadline_s=deadline_s)
 
 

@@ -179,7 +179,7 @@ def test_twins_in_flight_get_one_answer(model_path: Path, tmp_path: Path, detect
             send = {"files": {"file": ("a.jpg", PHOTO)}, "headers": {"Idempotency-Key": "twin"}}
             twins = [asyncio.create_task(client.post("/predict", **send)) for _ in range(2)]
             for _ in twins:
-                assert await asyncio.to_thread(gated.begun.acquire, timeout=20)
+                assert await asyncio.to_thread(gated.begun.acquire, timeout=60)
             gated.gate.set()
             first, second = await asyncio.gather(*twins)
             assert first.json()["id"] == second.json()["id"]
@@ -244,7 +244,7 @@ def test_photo_is_finished_by_the_model_whose_policy_it_was_asked_for(
             service = app.state.service
             photos = [("files", ("a.jpg", photo_bytes(seed))) for seed in range(4)]
             batch = asyncio.create_task(client.post("/predict/batch", files=photos))
-            assert await asyncio.to_thread(old.begun.acquire, timeout=20)
+            assert await asyncio.to_thread(old.begun.acquire, timeout=60)
             await service.reload()
             old.gate.set()
             items = (await batch).json()["items"]

@@ -10,8 +10,9 @@ import pytest
 from src.inference.detector import Detection, Detector
 from src.inference.scorer import Scorer
 from src.utils.errors import DeadlineError, NotReadyError, PolicyError
+from tests.support.patience import PATIENCE_S, until
 from tests.support.pictures import photo_bytes
-from tests.support.recording import PATIENCE_S, Heard, Recording, until
+from tests.support.recording import Heard, Recording
 
 
 @pytest.fixture

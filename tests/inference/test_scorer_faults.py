@@ -15,8 +15,9 @@ from src.inference.detection import Detection
 from src.inference.detector import Prepared
 from src.inference.scorer import Scorer
 from src.utils.errors import NotReadyError
+from tests.support.patience import PATIENCE_S, until
 from tests.support.pictures import photo_bytes
-from tests.support.recording import PATIENCE_S, Heard, Recording, until
+from tests.support.recording import Heard, Recording
 from tests.support.service import quiet_settings, serving
 
 

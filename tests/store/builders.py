@@ -1,10 +1,8 @@
-"""Records as tests need them, and a wait for what happens in the writer's thread."""
+"""Records as tests need them."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 from src.store.records import Claim, Feedback, PhotoFacts, PredictionRecord
@@ -36,9 +34,3 @@ def a_claim(body: bytes = b"body", **changes: Any) -> Claim:
 
 def a_feedback(prediction_id: str, **changes: Any) -> Feedback:
     return Feedback(**({"prediction_id": prediction_id, "true_label": "real", "reviewer": "ana"} | changes))
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - another thread brings it about
-            await asyncio.sleep(0.01)

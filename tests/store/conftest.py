@@ -60,7 +60,7 @@ def opened(tmp_path: Path) -> Iterator[OpenStore]:
         def open_one(url: str, **options: Any) -> Store:
             fields: dict[str, Any] = {
                 "spool_dir": tmp_path / "spool",
-                "write_timeout_s": 20.0,
+                "write_timeout_s": 60.0,
                 "retry_s": 0.05,
             }
             store = Store.open(url, **(fields | options))

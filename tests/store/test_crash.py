@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from src.store.store import Store
-from tests.store.builders import until
 from tests.store.conftest import OpenStore
+from tests.support.patience import until
 
 REPO = Path(__file__).parents[2]
 

@@ -9,8 +9,9 @@ import pytest
 
 from src.store.engine import make_engine
 from src.utils.errors import StoreError
-from tests.store.builders import a_feedback, a_record, until
+from tests.store.builders import a_feedback, a_record
 from tests.store.conftest import OpenStore
+from tests.support.patience import until
 from tests.support.postgres import Cluster, cluster
 
 
@@ -23,8 +24,8 @@ def server() -> Iterator[Cluster]:
 @pytest.mark.parametrize("mode", ["immediate", "fast"])
 def test_server_stopped_and_started_under_load(server: Cluster, opened: OpenStore, mode: str) -> None:
     async def scenario() -> None:
-        store = opened(server.url, write_timeout_s=2.0)
-        assert store.up
+        store = opened(server.url, write_timeout_s=10.0)
+        await until(lambda: store.up)
         acknowledged: dict[str, bool] = {}
         given: list[str] = []
         done = asyncio.Event()

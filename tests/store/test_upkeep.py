@@ -19,8 +19,9 @@ from src.store.spool import Spool
 from src.store.statements import insert_prediction
 from src.store.tables import claims, deletions, predictions
 from src.store.upkeep import Upkeep
-from tests.store.builders import a_claim, a_feedback, a_record, until
+from tests.store.builders import a_claim, a_feedback, a_record
 from tests.store.conftest import OpenStore
+from tests.support.patience import until
 
 MakeUpkeep = Callable[..., tuple[Upkeep, Engine]]
 

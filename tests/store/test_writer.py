@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from src.store.tables import feedback
 from src.store.writer import Writer, is_outage
 from src.utils.errors import NotFoundError, StoreError
 from tests.store.builders import a_feedback, a_record
+from tests.support.patience import eventually
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def writing(engine: Engine) -> Iterator[Callable[..., Writer]]:
             "prepare": lambda: upgrade(engine),
             "spare_work": lambda: False,
             "retry_s": 0.02,
-            "stall_s": 20.0,
+            "stall_s": 60.0,
         }
         writer = Writer(engine, **(fields | options))
-        writer.start(20)
+        writer.start(60)
         made.append(writer)
         return writer
 
@@ -54,10 +54,10 @@ def held(writer: Writer) -> threading.Event:
 
     def wait(_: Connection) -> None:
         begun.set()
-        assert gate.wait(20)
+        assert gate.wait(60)
 
     writer.submit(wait)
-    assert begun.wait(20)
+    assert begun.wait(60)
     return gate
 
 
@@ -74,10 +74,10 @@ def test_bad_step_fails_alone(writing: Callable[..., Writer], engine: Engine) ->
     buggy = writer.submit(lambda _: 1 // 0)
     refused = writer.submit(refusal)
     gate.set()
-    assert [future.result(20) for future in good] == [None] * 3
+    assert [future.result(60) for future in good] == [None] * 3
     for future, error in ((bad, IntegrityError), (buggy, ZeroDivisionError), (refused, NotFoundError)):
         with pytest.raises(error):
-            future.result(20)
+            future.result(60)
     assert writer.up
     with engine.begin() as connection:
         assert all(find_prediction(connection, record.id) for record in records)
@@ -96,7 +96,7 @@ def test_answer_comes_after_the_commit(writing: Callable[..., Writer], engine: E
             seen.append(find_prediction(connection, record.id) is not None)
 
     writer.submit(lambda connection: insert_prediction(connection, record)).add_done_callback(look)
-    writer.submit(lambda _: None).result(20)
+    writer.submit(lambda _: None).result(60)
     assert seen == [True]
 
 
@@ -107,45 +107,40 @@ def test_who_gave_up_is_not_worked_for(writing: Callable[..., Writer]) -> None:
     assert abandoned.cancel()
     last = writer.submit(lambda _: ran.append("last"))
     gate.set()
-    last.result(20)
+    last.result(60)
     assert ran == ["last"]
 
 
 def test_batch_that_takes_too_long_counts_as_away(writing: Callable[..., Writer]) -> None:
-    writer = writing(stall_s=0.05)
+    writer = writing()
     gate = held(writer)
-    time.sleep(0.1)
-    assert not writer.up
+    writer._stall_s = 0.05  # only now: a busy machine must not make the first step late
+    eventually(lambda: not writer.up, "the stall was not noticed")
     with pytest.raises(StoreError):
-        writer.submit(lambda _: None).result(20)
+        writer.submit(lambda _: None).result(60)
+    writer._stall_s = 60.0
     gate.set()
-    deadline = time.monotonic() + 20
-    while not writer.up:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    eventually(lambda: writer.up, "the writer did not come back")
 
 
 def test_bug_in_spare_work_does_not_end_the_writer(writing: Callable[..., Writer]) -> None:
-    calls = iter([ZeroDivisionError(), OSError(), None])
+    errors: list[Exception | None] = [ZeroDivisionError(), OSError(), None]
 
     def spare_work() -> bool:
-        if error := next(calls, None):
+        if errors and (error := errors.pop(0)):
             raise error
         return False
 
     writer = writing(spare_work=spare_work)
-    deadline = time.monotonic() + 20
-    while next(calls, "done") != "done" or not writer.up:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert writer.submit(lambda _: 7).result(20) == 7
+    eventually(lambda: not errors and writer.up, "the writer did not come back")
+    assert writer.submit(lambda _: 7).result(60) == 7
 
 
 def test_nothing_is_taken_after_closing(writing: Callable[..., Writer]) -> None:
     writer = writing()
     writer.close()
     with pytest.raises(StoreError):
-        writer.submit(lambda _: None).result(20)
+        writer.submit(lambda _: None).result(60)
 
 
 class Crossed(Exception):  # noqa: N818

@@ -14,7 +14,7 @@ from src.inference.api import create_app
 from src.inference.service import Loader, load_detector
 from src.utils.settings import Settings
 
-_PATIENCE_S = 30
+_PATIENCE_S = 120
 
 
 @contextmanager

@@ -1,18 +1,15 @@
-"""A detector that records what it is asked and answers when told to, and a wait for what threads do."""
+"""A detector that records what it is asked and answers when told to."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from src.inference.detection import Detection
 from src.inference.detector import Prepared
+from tests.support.patience import PATIENCE_S
 from tests.support.service import nothing_prepared
 from tests.support.tiny_model import tiny_card
-
-PATIENCE_S = 60.0
-"""Nothing takes long here; a machine that runs tests may be busy."""
 
 
 class Recording:
@@ -53,9 +50,3 @@ class Heard:
 
     def stage(self, name: str, seconds: float) -> None:
         self.stages.append((name, seconds))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in threads
-            await asyncio.sleep(0.002)

@@ -112,7 +112,7 @@ class GatedDetector:
     def prepare(self, photo: bytes) -> Prepared:
         self.calls += 1
         self.begun.release()
-        assert self.gate.wait(20), "nobody opened the gate"
+        assert self.gate.wait(120), "nobody opened the gate"
         return nothing_prepared()
 
     def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:

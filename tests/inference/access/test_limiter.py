@@ -54,7 +54,7 @@ def test_batch_costs_its_photos_and_one_larger_than_the_window_costs_the_window(
 
 def test_several_limits_hold_together() -> None:
     async def scenario() -> None:
-        limit = limiter("5/second;6/hour")
+        limit = limiter("5/hour;6/day")
         assert [await passes(limit, "a") for _ in range(6)].count(True) == 5
 
     asyncio.run(scenario())

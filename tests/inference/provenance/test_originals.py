@@ -23,7 +23,7 @@ from tests.inference.provenance.makers import (
 )
 from tests.inference.provenance.signing import authority, signed
 
-READER = ManifestReader(timeout_s=30)
+READER = ManifestReader(timeout_s=120)
 FOLDER = Path(os.environ.get("DETECTOR_ORIGINALS", Path(__file__).parents[4] / "shared" / "originals"))
 Case = tuple[str, str, Callable[[], bytes]]
 

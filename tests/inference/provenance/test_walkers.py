@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from time import perf_counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,9 +14,10 @@ from src.inference.provenance.signals import Provenance
 from src.inference.provenance.walkers import read_blocks
 from tests.inference.provenance.makers import COMFY_RUN, WEB_UI, camera_exif, declared, photo, png, with_chunk
 from tests.inference.provenance.signing import authority, signed
+from tests.support.patience import computing_within
 from tests.support.pictures import FORMATS
 
-READER = ManifestReader(timeout_s=30)
+READER = ManifestReader(timeout_s=120)
 STARTS = (
     b"\x89PNG\r\n\x1a\n",
     b"\xff\xd8\xff\xe1",
@@ -26,6 +26,7 @@ STARTS = (
     b"II*\0",
     b"GIF89a",
 )
+
 MEBI = 2**20
 
 
@@ -47,9 +48,8 @@ def test_what_is_no_picture_says_nothing(data):
 def test_a_packed_bomb_is_not_unpacked(kind):
     head = b"parameters\0\0" if kind == b"zTXt" else b"parameters\0\1\0\0\0"
     file = with_chunk(png(), kind, head + bomb(200 * MEBI))
-    start = perf_counter()
-    assert read_blocks(file).texts == []
-    assert perf_counter() - start < 2
+    with computing_within(5):
+        assert read_blocks(file).texts == []
 
 
 def test_damaged_packed_text_is_left_out():
@@ -170,6 +170,5 @@ def test_no_damage_makes_the_inspector_raise_or_believe_more(name, data):
     ],
 )
 def test_hostile_files_are_done_with_quickly(file):
-    start = perf_counter()
-    inspect(file, READER)
-    assert perf_counter() - start < 2.0
+    with computing_within(5):
+        inspect(file, READER)
