@@ -6,23 +6,24 @@ Exit codes of `detect`: 0 all photos judged, 1 some could not be read, 2 wrong u
 
 from __future__ import annotations
 
-import csv as csv_format
-import json as json_format
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from src import models_cli
-from src.utils.errors import ConfigError, DetectorError, ImageError
+from src.inference import rows
+from src.utils.errors import ConfigError, DetectorError, ImageError, ImageTooLarge
 from src.utils.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from src.inference.detector import Detection, Detector, Photo
+    from src.inference.detector import Detection, Detector
+    from src.inference.provenance.manifests import ManifestReader
+
+    Verdict = tuple[Detection, Mapping[str, Any]]
 
 UNREADABLE, USAGE, FAKE_FOUND = 1, 2, 3
 
@@ -70,7 +71,7 @@ def detect(
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header.")] = False,
     fail_on_fake: Annotated[bool, typer.Option(help="Exit with 3 when a photo is AI-generated.")] = False,
 ) -> None:
-    """Judge photos; a bad file is a row with an error code, and the next one follows."""
+    """Judge photos, by their pixels and by what their files say; a bad file is a row with an error code."""
     if json and csv:
         raise typer.BadParameter("--json and --csv exclude each other")
     with _errors_as_usage():
@@ -79,13 +80,14 @@ def detect(
             raise ConfigError("no photos found")
         detector, settings = _load(model)
         detector.card.policy(policy)
+        reader = _reader(settings)
         unreadable = fakes = 0
-        with _writer(json=json, csv=csv) as write:
-            for name, result in _judge(detector, photos, policy, settings.max_bytes):
-                row = Row.of(name, result)
+        with rows.json_lines() if json else rows.csv_lines() if csv else rows.table() as write:
+            for name, result in _judge(detector, reader, photos, policy, settings.max_bytes):
+                row = rows.Row.of(name, result)
                 write(row)
                 unreadable += row.error is not None
-                fakes += row.label == "ai_generated"
+                fakes += row.is_fake
     if unreadable:
         raise typer.Exit(UNREADABLE)
     if fakes and fail_on_fake:
@@ -115,8 +117,10 @@ def issue(
 
     with _errors_as_usage():
         parse_rate(rate_limit)
-        key, secret = issue_key(_key_file(file), name, parse_scopes(scope), days=days, rate_limit=rate_limit)
-    typer.echo(f"key {key.id} for {key.name}; keep it, it is not shown again", err=True)
+        path = _key_file(file)
+        key, secret = issue_key(path, name, parse_scopes(scope), days=days, rate_limit=rate_limit)
+    typer.echo(f"key {key.id} for {key.name}, written to {path.resolve()}", err=True)
+    typer.echo("keep it, it is not shown again:", err=True)
     typer.echo(secret)
 
 
@@ -142,38 +146,6 @@ def revoke(
     typer.echo(f"key {key.id} of {key.name} is revoked", err=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of output: a verdict, or an error's code and message."""
-
-    path: str
-    label: str | None = None
-    probability: float | None = None
-    confidence: float | None = None
-    needs_review: bool | None = None
-    threshold: float | None = None
-    policy: str | None = None
-    model_version: str | None = None
-    error: str | None = None
-    message: str | None = None
-
-    @classmethod
-    def of(cls, path: str, result: Detection | ImageError) -> Row:
-        """Shape a result."""
-        if isinstance(result, ImageError):
-            return cls(path, error=result.code, message=result.message)
-        return cls(
-            path,
-            label=result.label,
-            probability=round(result.probability, 6),
-            confidence=round(result.confidence, 6),
-            needs_review=result.needs_review,
-            threshold=result.threshold,
-            policy=result.policy,
-            model_version=result.model_version,
-        )
-
-
 @contextmanager
 def _errors_as_usage() -> Iterator[None]:
     """Turn an error that concerns the whole call, not one photo, into one line and exit code 2."""
@@ -192,6 +164,12 @@ def _load(model: Path | None) -> tuple[Detector, Settings]:
     if model is not None:
         settings = settings.model_copy(update={"model_path": model})
     return Detector.from_settings(settings), settings
+
+
+def _reader(settings: Settings) -> ManifestReader:
+    from src.inference.provenance.manifests import ManifestReader
+
+    return ManifestReader.from_file(settings.trust_anchors, timeout_s=settings.provenance_timeout_s)
 
 
 def _key_file(file: Path | None) -> Path:
@@ -218,15 +196,11 @@ def _looks_like_photo(path: Path) -> bool:
 
 
 def _judge(
-    detector: Detector, names: Sequence[str], policy: str | None, max_bytes: int
-) -> Iterator[tuple[str, Detection | ImageError]]:
+    detector: Detector, reader: ManifestReader, names: Sequence[str], policy: str | None, max_bytes: int
+) -> Iterator[tuple[str, Verdict | ImageError]]:
     """Judge photos in small batches, so that memory stays bounded; shows progress where a person watches."""
     from rich.console import Console
     from rich.progress import Progress
-
-    # One byte more than allowed shows that there is too much, without reading all of it.
-    def source(name: str) -> Photo:
-        return sys.stdin.buffer.read(max_bytes + 1) if name == STDIN else Path(name)
 
     console = Console(stderr=True)
     quiet = not console.is_terminal or len(names) <= _CHUNK
@@ -234,45 +208,44 @@ def _judge(
         task = progress.add_task("photos", total=len(names))
         for start in range(0, len(names), _CHUNK):
             chunk = names[start : start + _CHUNK]
-            yield from zip(chunk, detector.detect_batch([source(n) for n in chunk], policy), strict=True)
+            files = [_read(name, max_bytes) for name in chunk]
+            readable = [data for data in files if isinstance(data, bytes)]
+            found = iter(detector.detect_batch(readable, policy))
+            for name, data in zip(chunk, files, strict=True):
+                if isinstance(data, ImageError):
+                    yield name, data
+                    continue
+                result = next(found)
+                if isinstance(result, ImageError):
+                    yield name, result
+                else:
+                    yield name, (result, _provenance(data, result, reader))
             progress.advance(task, len(chunk))
 
 
-@contextmanager
-def _writer(*, json: bool, csv: bool) -> Iterator[Callable[[Row], None]]:
-    """Yield the function that writes a row; JSON and CSV rows leave at once, a table when it is complete."""
-    if json:
-        yield lambda row: typer.echo(json_format.dumps(_known(row), ensure_ascii=False))
-        return
-    if csv:
-        table = csv_format.DictWriter(sys.stdout, [item.name for item in fields(Row)], lineterminator="\n")
-        table.writeheader()
-        yield lambda row: table.writerow(asdict(row))
-        return
-    rows: list[Row] = []
-    yield rows.append
-    _print_table(rows)
+def _read(name: str, max_bytes: int) -> bytes | ImageError:
+    from src.inference.photo import read_photo
+
+    try:
+        if name != STDIN:
+            return read_photo(Path(name), max_bytes)
+    except ImageError as error:
+        return error
+    # One byte more than allowed shows that there is too much, without reading all of it.
+    data = sys.stdin.buffer.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        return ImageTooLarge("file_too_large", f"The file is larger than {max_bytes} bytes.")
+    return data
 
 
-def _known(row: Row) -> dict[str, Any]:
-    return {key: value for key, value in asdict(row).items() if value is not None}
+def _provenance(photo: bytes, detection: Detection, reader: ManifestReader) -> Mapping[str, Any]:
+    """Tell what the API's `provenance` tells, by the same reader and the same rule."""
+    from src.inference.provenance.combine import combine
+    from src.inference.provenance.inspector import inspect
 
-
-def _print_table(rows: Sequence[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("photo", "verdict", "AI probability", "note")
-    for row in rows:
-        # `Text` keeps brackets in a file's name from being read as markup.
-        if row.error is not None:
-            verdict, probability, note = Text(row.error, "yellow"), "", row.message or ""
-        else:
-            verdict = Text(row.label or "", "red" if row.label == "ai_generated" else "green")
-            probability, note = f"{row.probability:.1%}", "needs review" if row.needs_review else ""
-        table.add_row(Text(row.path, overflow="fold"), verdict, probability, note)
-    Console().print(table)
+    found = inspect(photo, reader)
+    both = combine(detection.label, found).model_dump(mode="json")
+    return both | found.model_dump(mode="json", exclude_none=True)
 
 
 if __name__ == "__main__":

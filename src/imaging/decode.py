@@ -134,8 +134,8 @@ def _supported_formats() -> frozenset[str]:
     """The formats this installation reads; enters the HEIC plugin at Pillow where it is installed."""
     formats = {"JPEG", "PNG", "GIF", "BMP", "TIFF"}
     formats |= {name.upper() for name in ("webp", "avif") if features.check(name)}
-    if importlib.util.find_spec("pillow_heif") is not None:
-        importlib.import_module("pillow_heif").register_heif_opener()
+    if importlib.util.find_spec("pi_heif") is not None:
+        importlib.import_module("pi_heif").register_heif_opener()
         formats.add("HEIF")
     return frozenset(formats)
 

@@ -15,12 +15,25 @@ from src.inference.access.guard import AccessMiddleware
 from src.inference.access.wire import BodyLimitMiddleware, SecurityHeadersMiddleware
 from src.inference.drain import drained_on_sigterm
 from src.inference.request_id import HEADER, RequestIdMiddleware
-from src.inference.routes import batch, explain, health, metrics, model, predict, predictions, review, url
+from src.inference.routes import (
+    batch,
+    docs,
+    explain,
+    health,
+    index,
+    jobs,
+    metrics,
+    model,
+    predict,
+    predictions,
+    review,
+    url,
+)
 from src.inference.service import Loader, Service, load_detector
 from src.utils.logging import configure_logging
 from src.utils.settings import Settings, load_settings
 
-_VERSIONED = (predict, batch, url, explain, predictions, review, model)
+_VERSIONED = (predict, batch, jobs, url, explain, predictions, review, model)
 """Also at the root, so that `/predict` and its like need no version."""
 
 
@@ -64,13 +77,15 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
         version=_package_version(),
         description=description.TEXT,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        redoc_url=None,
     )
     app.state.service = service
     _add_middleware(app, service)
     problem.install(app)
-    for module in (health, metrics, *_VERSIONED):
+    for module in (index, docs, health, metrics, *_VERSIONED):
         app.include_router(module.router)
-    for module in _VERSIONED:
+    for module in (health, *_VERSIONED):
         app.include_router(module.router, prefix="/v1")
     description.install(app)
     return app

@@ -25,11 +25,11 @@ def open_photo(photo: Photo, limits: ImageLimits, max_side: int) -> Image.Image:
     """
     if isinstance(photo, Image.Image):
         return normalise_picture(photo, limits, draft_side=max_side)
-    data = _read(photo, limits.max_bytes) if isinstance(photo, Path) else photo
+    data = read_photo(photo, limits.max_bytes) if isinstance(photo, Path) else photo
     return decode(data, limits, draft_side=max_side)
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
+def read_photo(path: Path, max_bytes: int) -> bytes:
     """Read a file whose size is looked at first.
 
     Raises:

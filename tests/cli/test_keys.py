@@ -26,6 +26,7 @@ def test_issue_list_revoke(path: Path) -> None:
     issued = run(path, "issue", "shop", "--scope", "predict", "--scope", "review", "--rate-limit", "9/minute")
     assert issued.exit_code == 0
     secret = issued.stdout.strip()
+    assert str(path) in issued.stderr
     key = KeyRing(load_keys(path)).find(secret)
     assert key is not None
     assert (key.name, key.scopes, key.rate_limit) == ("shop", {"predict", "review"}, "9/minute")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, features
 
 from src.imaging import decode as module
-from src.imaging.decode import SUPPORTED_FORMATS, decode, sniff_format
-from src.utils.errors import ImageError, UnsupportedImage
+from src.imaging.decode import SUPPORTED_FORMATS, ImageLimits, decode, sniff_format
+from src.utils.errors import ImageError, ImageTooLarge, UnsupportedImage
 from tests.support.pictures import FORMATS, LOSSLESS, difference, encode, picture
 
 sizes = st.tuples(st.integers(16, 70), st.integers(16, 70))
@@ -98,12 +101,33 @@ def test_brands_tell_avif_from_heic(brands: bytes, expected: str | None) -> None
 
 def test_heic_is_read_where_the_plugin_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    plugin = ModuleType("pillow_heif")
+    plugin = ModuleType("pi_heif")
     plugin.register_heif_opener = lambda: calls.append("registered")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pillow_heif", plugin)
+    monkeypatch.setitem(sys.modules, "pi_heif", plugin)
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: plugin)
     assert "HEIF" in module._supported_formats()
     assert calls == ["registered"]
+
+
+def test_heic_is_read_within_the_limits_and_damaged_ones_are_refused() -> None:
+    image = picture(3, (160, 96))
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(image).save(stream, quality=95)
+    data = stream.getvalue()
+    assert sniff_format(data) == "HEIF"
+    decoded = decode(data)
+    assert (decoded.mode, decoded.size) == ("RGB", (160, 96))
+    assert difference(decoded, image) < 8
+    with pytest.raises(ImageTooLarge, match="pixels"):
+        decode(data, ImageLimits(max_pixels=1_000))
+    assert "HEIF" in SUPPORTED_FORMATS
+    generator = np.random.default_rng(0)
+    for _ in range(40):
+        damaged = bytearray(data[: generator.integers(20, len(data) + 1)])
+        for place in generator.integers(12, len(damaged), 3):
+            damaged[place] = generator.integers(256)
+        with contextlib.suppress(ImageError):  # nothing else may come out
+            decode(bytes(damaged))
 
 
 def test_heic_is_left_out_where_the_plugin_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

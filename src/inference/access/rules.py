@@ -15,8 +15,9 @@ Need = Scope | Literal["nothing", "any"]
 
 _TABLE: tuple[tuple[str, str, Need], ...] = (
     (r"GET|HEAD", r"/(livez|readyz|health)", "nothing"),
-    (r"GET|HEAD", r"/(docs|redoc|openapi\.json|docs/oauth2-redirect)", "nothing"),
-    (r"POST", r"/predict(/batch|/url)?", "predict"),
+    (r"GET|HEAD", r"/(openapi\.json|docs(/[a-z.-]+)?)?", "nothing"),
+    (r"POST", r"/predict(/batch|/url|/jobs)?", "predict"),
+    (r"GET", r"/predict/jobs/[^/]+", "any"),
     (r"POST", r"/explain", "predict"),
     (r"GET", r"/model", "any"),
     (r"GET", r"/predictions/[^/]+", "any"),

@@ -22,11 +22,9 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 _HSTS = "max-age=31536000; includeSubDomains"
-_PAGES = {"/docs", "/redoc", "/docs/oauth2-redirect"}
-"""Pages of the API's description load scripts, which the policy of all other replies forbids."""
 
 BODY_BYTES = 64 * 1024
-_COUNTED_BY_ROUTE = re.compile(r"(/v1)?/(predict|predict/batch|explain)")
+_COUNTED_BY_ROUTE = re.compile(r"(/v1)?/(predict|predict/batch|predict/jobs|explain)")
 
 
 class SecurityHeadersMiddleware:
@@ -41,14 +39,12 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        is_page = scope["path"] in _PAGES
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
-                    if not (is_page and name == "Content-Security-Policy"):
-                        headers.setdefault(name, value)
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, send_secured)

@@ -18,7 +18,7 @@ router = APIRouter(tags=["predict"])
 PHOTO: dict[str, Any] = {
     "type": "string",
     "format": "binary",
-    "description": "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, known by its bytes.",
+    "description": "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC, known by its bytes.",
 }
 POLICY: dict[str, Any] = {"type": "string", "description": "As the query parameter, which wins."}
 # The body is read by hand, so that it is counted while it streams; FastAPI cannot know its shape.

@@ -8,7 +8,7 @@ from src.inference.access.rules import need_of
 from src.inference.api import create_app
 from src.utils.settings import Settings
 
-OPEN = {"/livez", "/readyz", "/health", "/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect"}
+OPEN = {"/"} | {f"{root}/{name}" for root in ("", "/v1") for name in ("livez", "readyz", "health")}
 ADMIN = {
     ("GET", "/metrics"),
     ("POST", "/model/reload"),
@@ -46,6 +46,13 @@ def test_what_needs_admin_does_so_on_purpose() -> None:
         ("POST", "/v1/predictions/abc/feedback", "review"),
         ("GET", "/review", "review"),
         ("GET", "/livez", "nothing"),
+        ("GET", "/", "nothing"),
+        ("POST", "/", "admin"),
+        ("GET", "/v1/health", "nothing"),
+        ("GET", "/docs/swagger-ui.css", "nothing"),
+        ("GET", "/docs/../metrics", "admin"),
+        ("GET", "/docs/a/b", "admin"),
+        ("GET", "", "admin"),
         ("POST", "/livez", "admin"),
         ("GET", "/v1/v1/livez", "admin"),
         ("GET", "/predict/../livez", "admin"),
