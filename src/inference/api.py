@@ -18,6 +18,7 @@ from src.inference.request_id import HEADER, RequestIdMiddleware
 from src.inference.routes import (
     batch,
     docs,
+    drift,
     explain,
     health,
     index,
@@ -33,7 +34,7 @@ from src.inference.service import Loader, Service, load_detector
 from src.utils.logging import configure_logging
 from src.utils.settings import Settings, load_settings
 
-_VERSIONED = (predict, batch, jobs, url, explain, predictions, review, model)
+_VERSIONED = (predict, batch, jobs, url, explain, predictions, review, model, drift)
 """Also at the root, so that `/predict` and its like need no version."""
 
 

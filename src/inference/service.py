@@ -16,8 +16,10 @@ from src.inference.closing import Closable, closing
 from src.inference.rollout import Rollout
 from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
+from src.inference.watching import Watching
 from src.monitoring.metrics import Metrics
 from src.utils.errors import AccessError, DetectorError, NotReadyError
+from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
 
 if TYPE_CHECKING:
@@ -110,6 +112,7 @@ class Service:
         self.store: Store | None = None
         self.parts: list[Closable] = []
         self.rollout = Rollout(settings, loader, self.metrics.registry)
+        self.watching = Watching(settings, self.metrics.registry)
         self._scorer: Scorer | None = None
         self._predictor: Predictor | None = None
         self._examiner: Examiner | None = None
@@ -203,6 +206,7 @@ class Service:
             self._scorer.witness = self.rollout.trial.saw
         self.rollout.begin(detector, self._swap, self._predictor.forget)
         self._serve(detector, "model_ready")
+        self.watching.begin(lambda: self._card, lambda: self.store)
         if self.state == "starting":
             self.state = "ok"
 
@@ -247,6 +251,10 @@ class Service:
         self._predictor.forget()
         self._serve(detector, "model_reloaded")
 
+    @property
+    def _card(self) -> ModelCard | None:
+        return None if self._scorer is None else self._scorer.detector.card
+
     def _cannot_judge(self) -> None:
         """Turn readiness off for good: only a new process has a new worker."""
         if self.state in {"starting", "ok"}:
@@ -262,6 +270,8 @@ class Service:
         self.state = "stopping"
         with closing("Rollout"):
             await self.rollout.stop()
+        with closing("Watching"):
+            await self.watching.stop()
         for part in (*self.parts, self._scorer, self._examiner, self.store):
             if part is not None:
                 with closing(type(part).__name__):

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
         store_images: Folder, or bucket such as `s3://name/prefix`, that keeps the photos themselves; by
             default they are not kept.
         image_days: Age in days at which kept photos are deleted.
+        drift_every_s: Seconds between two looks at the traffic for drift; 0 looks never.
         trust_anchors: PEM file of the authorities whose C2PA claims are believed.
         provenance_timeout_s: Seconds that reading a C2PA manifest may take; a reply waits for a photo's
             metadata half as long again, and goes without them then.
@@ -139,6 +140,8 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=0, ge=0)
     store_images: Annotated[str | None, BeforeValidator(_place)] = None
     image_days: int = Field(default=30, ge=1)
+
+    drift_every_s: float = Field(default=30.0, ge=0.0)
 
     trust_anchors: Path | None = None
     provenance_timeout_s: float = Field(default=2.0, gt=0.0)

@@ -14,39 +14,26 @@ Floats = NDArray[np.float64]
 
 
 class Mewma:
-    """Multivariate EWMA with one memory for each stratum (Lowry, Woodall, Champ and Rigdon 1992).
+    """Multivariate EWMA (Lowry, Woodall, Champ and Rigdon 1992) of whitened features.
 
-    Each stratum (photos judged real, photos judged AI-generated) has a clock of its own, so that a moving mix
-    of real and AI-generated changes how fast each clock ticks and not what it shows. The value is the sum
-    over the strata of n_eff * |mean|^2, n_eff = (2 - a) / a: chi-square with strata * F degrees of freedom
-    for independent whitened features.
+    The value is n_eff * |mean|^2 with n_eff = (2 - a) / a: chi-square with F degrees of freedom for
+    independent photos.
 
     Args:
         streams: R, streams side by side.
-        features: F, whitened features of a photo.
-        memory: Photos of one stratum that the memory reaches back, 1 / a.
-        strata: Number of strata.
+        features: F, features of a photo.
+        memory: Photos that the memory reaches back, 1 / a.
     """
 
-    def __init__(self, streams: int, features: int, memory: float, strata: int = 2) -> None:
+    def __init__(self, streams: int, features: int, memory: float) -> None:
         self._weight = 1.0 / memory
         self._scale = (2.0 - self._weight) / self._weight
-        self._mean = np.zeros((streams, strata, features))
-        self._rows = np.arange(streams)
+        self._mean = np.zeros((streams, features))
 
-    def step(self, stratum: NDArray[np.int64], features: Floats) -> Floats:
-        """Take one photo in each stream.
-
-        Args:
-            stratum: int [R].
-            features: float64 [R, F], whitened within their stratum.
-
-        Returns:
-            The chart's value, float64 [R].
-        """
-        mean = self._mean
-        mean[self._rows, stratum] += self._weight * (features - mean[self._rows, stratum])
-        value: Floats = self._scale * np.einsum("rsf,rsf->r", mean, mean)
+    def step(self, features: Floats) -> Floats:
+        """Take one photo in each stream, float64 [R, F]; returns the chart's value, float64 [R]."""
+        self._mean += self._weight * (features - self._mean)
+        value: Floats = self._scale * np.einsum("rf,rf->r", self._mean, self._mean)
         return value
 
 
