@@ -311,4 +311,5 @@ class Service:
             "store_spool_bytes": stats.spool_bytes,
             "store_lost": stats.lost,
             "store_replayed": stats.replayed,
+            "store_expiry_failed": stats.expiry_failed,
         }

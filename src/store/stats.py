@@ -20,6 +20,7 @@ class StoreStats:
         replayed: Records that came from the spool into the database.
         rejected: Spooled records that were damaged and put aside.
         purged: Predictions deleted for their age.
+        expiry_failed: Times that something old could not be deleted and was left for the next round.
         spool_records: Records in the spool now.
         spool_bytes: What they take of the disk.
     """
@@ -34,5 +35,6 @@ class StoreStats:
     replayed: int
     rejected: int
     purged: int
+    expiry_failed: int
     spool_records: int
     spool_bytes: int

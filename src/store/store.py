@@ -132,6 +132,7 @@ class Store:
             replayed=self._upkeep.replayed,
             rejected=self._upkeep.rejected,
             purged=self._upkeep.purged,
+            expiry_failed=self._upkeep.expiry_failed,
             spool_records=self._spool.records,
             spool_bytes=self._spool.bytes,
         )

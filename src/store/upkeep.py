@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -54,7 +55,7 @@ class Upkeep:
         self._every_s = every_s
         self._next_purge = time.monotonic() + min(_FIRST_PURGE_S, every_s)
         self._clock_offset = time.time() - time.monotonic()
-        self.replayed = self.rejected = self.purged = 0
+        self.replayed = self.rejected = self.purged = self.expiry_failed = 0
 
     def __call__(self) -> bool:
         """Do one piece of work; returns whether there is more to do at once."""
@@ -122,19 +123,34 @@ class Upkeep:
             return False
         moment = datetime.now(UTC)
         before = moment - timedelta(days=self._retention_days) if self._retention_days else None
+        if self._tried("predictions", lambda: self._delete_before(before)) == _PURGE_BATCH:
+            return True
+        images = self._images
+        if images is not None:
+            self._tried("photos", lambda: images.expire(moment))
+        if self._engine.dialect.name == "sqlite":
+            self._tried("log", self._empty_log)
+        self._next_purge = time.monotonic() + self._every_s
+        return False
+
+    def _tried(self, what: str, expire: Callable[[], int | None]) -> int | None:
+        # It can wait a round: what keeps old things from going must not keep new ones from being stored.
+        # Where the database is away, the next write will tell.
+        try:
+            return expire()
+        except Exception as error:  # noqa: BLE001 - told and counted
+            self.expiry_failed += 1
+            # The driver's message may quote values; its kind says enough.
+            _log.error("expiry_failed", what=what, kind=type(error).__name__)
+            return None
+
+    def _delete_before(self, before: datetime | None) -> int:
         with self._engine.begin() as connection:
             deleted = statements.delete_expired(
                 connection, before=before, claims_before=self.claims_since(), limit=_PURGE_BATCH
             )
         self.purged += deleted
-        if deleted == _PURGE_BATCH:
-            return True
-        if self._images is not None:
-            self._images.expire(moment)
-        if self._engine.dialect.name == "sqlite":
-            self._empty_log()
-        self._next_purge = time.monotonic() + self._every_s
-        return False
+        return deleted
 
     def _empty_log(self) -> None:
         # The write-ahead log still holds pages as they were before a deletion.

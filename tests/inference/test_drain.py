@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from bench.server import free_port, wait_until_ready
+from tests.support.patience import eventually
 from tests.support.pictures import photo_bytes
 from tests.support.service import no_keys
 
@@ -56,61 +57,97 @@ def server(model: Path, folder: Path, **settings: str) -> Iterator[tuple[subproc
 
 
 def until_draining(client: httpx.Client) -> None:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while client.get("/readyz").status_code != 503:
         assert time.monotonic() < give_up
         time.sleep(0.01)
 
 
-def test_nothing_accepted_is_lost_and_readiness_goes_first(model_path: Path, tmp_path: Path) -> None:
-    outcomes: list[tuple[float, int | str]] = []
+def test_no_request_fails_from_sigterm_until_the_end(model_path: Path, tmp_path: Path) -> None:
+    """Clients that go elsewhere a little after readiness went off, as behind a balancer, see no error."""
+    outcomes: list[int | str] = []
     stop = threading.Event()
 
     def load(url: str, number: int) -> None:
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
             turn = number
             while not stop.is_set():
                 turn += 7
-                begun = time.monotonic()
                 try:
                     files = {"file": PHOTOS[turn % len(PHOTOS)]}
-                    outcomes.append((begun, client.post("/predict", files=files).status_code))
-                except httpx.TransportError as error:
-                    outcomes.append((begun, repr(error)))
-                    return
+                    outcomes.append(client.post("/predict", files=files).status_code)
+                except httpx.TransportError as error:  # whatever it is, a request has failed
+                    outcomes.append(repr(error))
 
-    with server(model_path, tmp_path, DETECTOR_DRAIN_S="5.0", DETECTOR_CACHE_ENTRIES="0") as (process, url):
+    with server(model_path, tmp_path, DETECTOR_DRAIN_S="200", DETECTOR_CACHE_ENTRIES="0") as (process, url):
         threads = [threading.Thread(target=load, args=(url, number)) for number in range(6)]
         for thread in threads:
             thread.start()
-        time.sleep(0.5)
+        eventually(lambda: len(outcomes) > 6, "nothing was answered")
+        before = len(outcomes)
         process.send_signal(signal.SIGTERM)
-        listens_until = time.monotonic() + 5.0
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             until_draining(client)
             assert client.get("/livez").status_code == 200
             assert client.get("/health").json()["status"] == "draining"
             assert client.post("/predict", files={"file": PHOTOS[0]}).status_code == 200
-        code = process.wait(timeout=120)
+        eventually(lambda: len(outcomes) > before + 6, "nothing was answered after the signal")
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(120)
+        process.send_signal(signal.SIGTERM)  # enough of waiting
+        code = process.wait(timeout=120)
     assert code in (0, -signal.SIGTERM)
-    # What is sent when it no longer listens is refused by the system, and was never accepted.
-    answered = [outcome for begun, outcome in outcomes if begun < listens_until - 0.2]
-    assert len(answered) > 6
-    assert set(answered) == {200}
-    assert {outcome for _, outcome in outcomes if isinstance(outcome, int)} == {200}
+    assert set(outcomes) == {200}
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_what_is_in_flight_when_it_stops_listening_is_answered(model_path: Path, tmp_path: Path) -> None:
+    head = b'--xyz\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    limits = {"DETECTOR_DRAIN_S": "0.2", "DETECTOR_FINISH_S": "120", "DETECTOR_UPLOAD_TIMEOUT_S": "120"}
+    bodies = [head + photo + b"\r\n--xyz--\r\n" for photo in PHOTOS[:6]]
+    with server(model_path, tmp_path, **limits) as (process, url), ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 120)) for _ in bodies]
+        for client, body in zip(clients, bodies, strict=True):
+            request = (
+                b"POST /predict HTTP/1.1\r\nHost: t\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
+            )
+            client.sendall(request + b"Content-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
+        eventually(lambda: held(url) >= sum(map(len, bodies)) // 3, "the halves have not arrived")
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: refuses(port), "it still listens")
+        replies = []
+        for client, body in zip(clients, bodies, strict=True):
+            client.sendall(body[len(body) // 2 :])
+        for client in clients:
+            reply = b""
+            while piece := client.recv(65_536):
+                reply += piece
+            replies.append(reply[:15])
+        assert replies == [b"HTTP/1.1 200 OK"] * len(bodies)
+        assert process.wait(timeout=120) in (0, -signal.SIGTERM)
+
+
+def held(url: str) -> float:
+    """Bytes of uploads that the server holds."""
+    page = httpx.get(f"{url}/metrics", timeout=60, trust_env=False).text
+    (line,) = [line for line in page.splitlines() if line.startswith("detector_upload_bytes ")]
+    return float(line.split()[1])
 
 
 def test_second_sigterm_skips_the_wait(model_path: Path, tmp_path: Path) -> None:
     with server(model_path, tmp_path, DETECTOR_DRAIN_S="200") as (process, url):
         process.send_signal(signal.SIGTERM)
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             until_draining(client)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=40) in (0, -signal.SIGTERM)
+        assert process.wait(timeout=120) in (0, -signal.SIGTERM)
 
 
 def test_slow_upload_is_cut_off_and_what_has_arrived_is_answered(model_path: Path, tmp_path: Path) -> None:
@@ -127,7 +164,7 @@ def test_slow_upload_is_cut_off_and_what_has_arrived_is_answered(model_path: Pat
         slow[2].sendall(request % (b"/predict/url", b"application/json") + b"{")
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             page = client.get("/metrics").text
-            give_up = time.monotonic() + 30
+            give_up = time.monotonic() + 60
             while "detector_upload_bytes 0.0" in page:
                 assert time.monotonic() < give_up
                 page = client.get("/metrics").text

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from sqlalchemy import Engine, func, insert, select
+from sqlalchemy.exc import OperationalError
 
 from src.store.engine import make_engine
 from src.store.migrate import upgrade
@@ -147,4 +148,63 @@ def test_deleted_content_leaves_the_file_and_the_log(made: MakeUpkeep, tmp_path:
     files = [path for path in tmp_path.iterdir() if path.name.startswith("detector.db")]
     assert len(files) >= 2
     assert not any(word.encode() in path.read_bytes() for path in files)
+    engine.dispose()
+
+
+class FailingImages:
+    """A place for photos that cannot delete."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def expire(self, moment: datetime) -> None:
+        self.asked += 1
+        raise OSError(5, "Input/output error")
+
+
+def test_what_cannot_expire_leaves_the_store_up_and_is_told_and_counted(
+    url: str, opened: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> int:
+        raise OperationalError("DELETE", {}, Exception("canceling statement due to statement timeout"))
+
+    monkeypatch.setattr("src.store.upkeep.statements.delete_expired", locked)
+    images = FailingImages()
+
+    async def scenario() -> None:
+        store = opened(url, retention_days=30, upkeep_every_s=0.05, retry_s=0.02)
+        store._upkeep._images = images  # type: ignore[assignment]
+        states: list[bool] = []
+
+        def failed_often() -> bool:
+            states.append(store.up)
+            return store.stats().expiry_failed >= 6
+
+        with structlog.testing.capture_logs() as logs:
+            await until(failed_often)
+        assert all(states)
+        assert await store.record(a_record())
+        assert (store.stats().spooled, store.stats().purged) == (0, 0)
+        assert {(line["event"], line["what"]) for line in logs} == {
+            ("expiry_failed", "predictions"),
+            ("expiry_failed", "photos"),
+        }
+
+    asyncio.run(scenario())
+    assert images.asked >= 2  # again at the next round
+
+
+def test_what_cannot_expire_waits_for_the_next_round(
+    made: MakeUpkeep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upkeep, engine = made(every_s=0.0)
+    upkeep._every_s = 3600.0
+    with engine.begin() as connection:
+        insert_prediction(connection, a_record(created_at=ago(days=31)))
+    with monkeypatch.context() as broken:
+        broken.setattr("src.store.upkeep.statements.delete_expired", lambda *_, **__: 1 // 0)
+        assert upkeep() is False
+    assert (upkeep.expiry_failed, upkeep(), count(engine)) == (1, False, 1)
+    upkeep._next_purge = 0.0
+    assert (upkeep(), count(engine)) == (False, 0)
     engine.dispose()
