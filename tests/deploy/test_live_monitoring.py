@@ -58,7 +58,9 @@ class Server:
         return any(not math.isnan(float(sample["value"][1])) for sample in self.query(expression))
 
     def series(self) -> set[str]:
-        return set(self._client.get("/api/v1/label/__name__/values").json()["data"])
+        """Names of series that have samples, and of counters that are declared and that nothing has moved."""
+        names = set(self._client.get("/api/v1/label/__name__/values").json()["data"])
+        return names | set(self._client.get("/api/v1/metadata").json()["data"])
 
     def rules(self) -> dict[str, str]:
         """Health of each rule by name."""
