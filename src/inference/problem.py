@@ -27,6 +27,7 @@ STATUS = {
     "forbidden": 403,
     "keys_required": 403,
     "url_disabled": 403,
+    "webhooks_disabled": 403,
     "not_found": 404,
     "photo_not_kept": 404,
     "method_not_allowed": 405,

@@ -139,6 +139,21 @@ class Prediction(_Reply):
         )
 
 
+class ItemError(_Reply):
+    """Why one photo has no verdict."""
+
+    code: str = Field(description="As in a problem.")
+    detail: str
+
+
+class BatchItem(_Reply):
+    """What became of one photo: a prediction or an error."""
+
+    index: int = Field(ge=0, description="Place of the photo in the form, from 0.")
+    prediction: Prediction | None = None
+    error: ItemError | None = None
+
+
 class Health(_Reply):
     """How the service does."""
 

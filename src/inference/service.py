@@ -13,6 +13,7 @@ from src.inference.access.guard import Access
 from src.inference.arrivals import Arrivals
 from src.inference.budget import Budget
 from src.inference.closing import Closable, closing
+from src.inference.jobs import Jobs
 from src.inference.rollout import Rollout
 from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
@@ -111,6 +112,7 @@ class Service:
         self.state: State = "starting"
         self.store: Store | None = None
         self.parts: list[Closable] = []
+        self.jobs = Jobs(settings, self.metrics)
         self.rollout = Rollout(settings, loader, self.metrics.registry)
         self.watching = Watching(settings, self.metrics.registry)
         self._scorer: Scorer | None = None
@@ -205,6 +207,7 @@ class Service:
         if settings.challenger_uri:
             self._scorer.witness = self.rollout.trial.saw
         self.rollout.begin(detector, self._swap, self._predictor.forget)
+        self.jobs.start(self.store)
         self._serve(detector, "model_ready")
         self.watching.begin(lambda: self._card, lambda: self.store)
         if self.state == "starting":
@@ -268,6 +271,8 @@ class Service:
     async def stop(self) -> None:
         """Take no more photos, finish those in work, and let go of the store; what fails is logged."""
         self.state = "stopping"
+        with closing("Jobs"):
+            await self.jobs.stop(self.settings.finish_s / 2)
         with closing("Rollout"):
             await self.rollout.stop()
         with closing("Watching"):

@@ -49,6 +49,7 @@ class Metrics:
             "provenance_unread",
             "Photos answered by their pixels alone, as their metadata were not read in time",
         )
+        self._webhooks = self._counter("webhooks", "Attempts to tell callers of a job's end", "outcome")
         self._limiter_failures = self._counter(
             "rate_limit_failures", "Requests let through because the counts could not be reached"
         )
@@ -88,6 +89,10 @@ class Metrics:
     def provenance_unread(self) -> None:
         """A photo was answered before its metadata were read."""
         self._unread.inc()
+
+    def webhook(self, outcome: str) -> None:
+        """A caller was to be told: `delivered`, `postponed`, or `failed` for good."""
+        self._webhooks.labels(outcome).inc()
 
     def limiter_failed(self) -> None:
         """The counts of the rate limit could not be reached."""

@@ -7,57 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Executable, RowMapping, Update, insert, select, update
 
 from src.store.bridge import Bridge
-from src.store.records import Id, Utc, new_id, now
+from src.store.job_records import Job, JobItem, JobState
+from src.store.records import now
 from src.store.tables import jobs
-
-JobState = Literal["working", "done", "interrupted"]
-Delivery = Literal["none", "waiting", "delivered", "failed"]
-
-
-class JobItem(BaseModel):
-    """What became of one photo: a prediction, or the error that it met."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    index: int = Field(ge=0)
-    prediction_id: Id | None = None
-    code: str | None = None
-    detail: str | None = None
-
-
-class Job(BaseModel):
-    """One job.
-
-    Attributes:
-        owner: Id of the caller's API key; empty without keys.
-        ends_at: By then it is done, or whoever worked on it is gone.
-        photos: Photos of the batch.
-        items: What is known of them; all, once it is done.
-        callback_url: Who wants to be told.
-        delivery: `waiting` from the end of the work until the caller has taken the message.
-        attempts: Calls made so far.
-        next_attempt_at: When the next one is due.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Id = Field(default_factory=new_id)
-    owner: Annotated[str, Field(max_length=200)] = ""
-    created_at: Utc = Field(default_factory=now)
-    ends_at: Utc
-    state: JobState = "working"
-    photos: int = Field(ge=1)
-    items: tuple[JobItem, ...] = ()
-    callback_url: str | None = None
-    delivery: Delivery = "none"
-    attempts: int = 0
-    next_attempt_at: Utc | None = None
 
 
 class JobBook:
@@ -120,7 +76,11 @@ def _job(row: RowMapping) -> Job:
 def _ending(state: JobState, moment: datetime, job_id: str | None = None) -> Update:
     """End jobs that are still at work: the one of this id, or all whose time is over at this moment."""
     mine = jobs.c.id == job_id if job_id is not None else jobs.c.ends_at <= moment
-    return update(jobs).where(mine, jobs.c.state == "working").values(state=state, next_attempt_at=moment)
+    return (
+        update(jobs)
+        .where(mine, jobs.c.state == "working")
+        .values(state=state, ended_at=moment, next_attempt_at=moment)
+    )
 
 
 def _take_due(connection: Connection, lease_s: float, limit: int) -> list[Job]:

@@ -139,6 +139,7 @@ jobs = Table(
     Column("owner", String(200), nullable=False),
     Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("ends_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
     Column("state", String(16), nullable=False),
     Column("photos", Integer, nullable=False),
     Column("items", JSON, nullable=False),

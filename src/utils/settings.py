@@ -58,6 +58,10 @@ class Settings(BaseSettings):
         max_batch_files: Most photos in one `/predict/batch`.
         max_batch_bytes: Largest body of one `/predict/batch`.
         batch_deadline_s: Seconds until every photo of a batch must be answered.
+        max_jobs: Jobs (`/predict/jobs`) that are worked on at once; one more is `overloaded`.
+        webhook_hosts: Hosts that may be told of a job's end, written like `url_hosts`; none turns that off.
+        webhook_secret: What these messages are signed with: `whsec_` and 24 to 64 bytes in base64.
+        webhook_timeout_s: Seconds that one attempt to tell may take.
         url_hosts: Hosts that `/predict/url` may fetch from, `*.shop.example` for all below one; none turns
             the endpoint off.
         url_timeout_s: Seconds that fetching a photo may take, redirects included.
@@ -120,6 +124,10 @@ class Settings(BaseSettings):
     max_batch_files: int = Field(default=32, ge=1, le=1000)
     max_batch_bytes: int = Field(default=100 * 2**20, ge=1024)
     batch_deadline_s: float = Field(default=120.0, gt=0.0)
+    max_jobs: int = Field(default=4, ge=1, le=1000)
+    webhook_hosts: Names = ()
+    webhook_secret: str = Field(default="", repr=False)
+    webhook_timeout_s: float = Field(default=10.0, gt=0.0, le=60.0)
     url_hosts: Names = ()
     url_timeout_s: float = Field(default=10.0, gt=0.0)
     url_concurrency: int = Field(default=8, ge=1, le=1000)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import update
 
-from src.store.jobs import Job, JobItem
+from src.store.job_records import Job, JobItem
 from src.store.records import new_id, now
 from src.store.store import Store
 from src.store.tables import jobs

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from starlette.types import Receive, Scope, Send
 
 from src.inference.ask import Ask, ExplainQuery, IdempotencyKey, PolicyQuery
 from src.inference.connection import while_connected
 from src.inference.deps import ServiceDep
-from src.inference.problem import translate
+from src.inference.judging import judge_all
 from src.inference.request_id import request_id_of
 from src.inference.routes.predict import FORM_PROBLEMS, PHOTO, POLICY, SHARED_PROBLEMS
-from src.inference.schemas import Prediction, problems
-from src.inference.upload import SentPhoto, read_upload
-from src.utils.errors import DetectorError
-from src.utils.settings import Settings
-
-if TYPE_CHECKING:
-    from src.inference.predictor import Predictor
+from src.inference.schemas import BatchItem, problems
+from src.inference.upload import read_upload
 
 router = APIRouter(tags=["predict"])
 
@@ -48,25 +40,6 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-
-
-class ItemError(BaseModel):
-    """Why one photo has no verdict."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    code: str = Field(description="As in a problem.")
-    detail: str
-
-
-class BatchItem(BaseModel):
-    """What became of one photo: a prediction or an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    index: int = Field(ge=0, description="Place of the photo in the form, from 0.")
-    prediction: Prediction | None = None
-    error: ItemError | None = None
 
 
 class BatchReply(BaseModel):
@@ -122,7 +95,7 @@ async def predict_batch(
             api_key_id=request.scope["state"].get("api_key_id"),
             idempotency_key=idempotency_key,
         )
-        items = _judge_all(predictor, photos, ask, settings)
+        items = judge_all(predictor, photos, ask, settings)
         if _LINES in request.headers.get("accept", ""):
             return _Lines(items, stack.pop_all())
         found = await while_connected(request, _collect(items))
@@ -145,41 +118,3 @@ class _Lines(StreamingResponse):
 
 async def _collect(items: AsyncIterator[BatchItem]) -> list[BatchItem]:
     return [item async for item in items]
-
-
-async def _judge_all(
-    predictor: Predictor, photos: Sequence[SentPhoto], ask: Ask, settings: Settings
-) -> AsyncIterator[BatchItem]:
-    """Judge a few photos at a time, so that a batch leaves room for others; each is told when it is done."""
-    loop = asyncio.get_running_loop()
-    ends = loop.time() + settings.batch_deadline_s
-    places = (settings.workers + settings.queue_size) // 2
-    room = asyncio.Semaphore(max(1, min(settings.workers + settings.max_batch, places)))
-
-    async def judge(index: int, photo: SentPhoto) -> BatchItem:
-        async with room:
-            own = replace(
-                ask,
-                idempotency_key=_own_key(ask.idempotency_key, index),
-                wait_s=max(0.0, ends - loop.time()),
-            )
-            try:
-                answer = await predictor.predict(photo, own)
-            except DetectorError as error:
-                code, detail = translate(error)
-                return BatchItem(index=index, error=ItemError(code=code, detail=detail))
-            return BatchItem(index=index, prediction=answer.prediction)
-
-    tasks = [asyncio.ensure_future(judge(index, photo)) for index, photo in enumerate(photos)]
-    try:
-        for done in asyncio.as_completed(tasks):
-            yield await done
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _own_key(key: str | None, index: int) -> str | None:
-    """Derive a photo's idempotency key from its batch's; no client's own key looks like one."""
-    return None if key is None else f"{hashlib.sha256(key.encode()).hexdigest()}#{index}"

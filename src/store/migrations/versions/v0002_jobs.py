@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(200), nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
         sa.Column("ends_at", _MOMENT, nullable=False),
+        sa.Column("ended_at", _MOMENT, nullable=True),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("photos", sa.Integer, nullable=False),
         sa.Column("items", sa.JSON, nullable=False),
