@@ -18,6 +18,7 @@ STUDY_FOLDS ?= 0
 SHIPPED := models/detector.onnx
 FOLDS ?= outputs/release/folds
 SCORES ?= outputs/scores
+TABLE ?= $(SCORES)/embeddings.npz
 
 # uv as it is installed, if it runs (a version manager's shim may not); otherwise our own copy in .cache.
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .cache/uv/bin/uv)
@@ -26,7 +27,7 @@ SERVE_VENV := .venv-serve
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench data validate train \
+.PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench bench-drift data validate train \
 	folds study evaluate gallery release readme requirements clean
 
 help: ## show this list
@@ -72,6 +73,9 @@ fmt: $(VENV)/.ready ## format the code and fix what ruff can fix
 bench: $(VENV)/.ready $(SERVE_VENV)/.ready ## measure start-up, memory and latency into reports/bench
 	$(PY) -m bench.serving --python $(SERVE_PY) --model $(SHIPPED)
 
+bench-drift: $(VENV)/.ready ## drift on simulated traffic (TABLE=outputs/scores/embeddings.npz), into reports/drift
+	$(PY) -m bench.drift --model $(MODEL) --table $(TABLE)
+
 data: $(VENV)/.ready ## build data/raw and the splits from data/manifest.csv
 	$(PY) -m src.data.build --raw data/raw
 
@@ -102,6 +106,7 @@ evaluate: $(VENV)/.ready ## score folds and model, fit its card, write reports/d
 	$(PY) -m src.evaluation.score --model $(MODEL) --select test --out $(SCORES)/test.csv
 	$(PY) -m src.evaluation.score --model $(MODEL) --select heldout --if-any --out $(SCORES)/heldout.csv
 	$(PY) -m src.evaluation.fit --unseen $(SCORES)/fold?.csv --model $(MODEL)
+	$(PY) -m src.evaluation.reference --model $(MODEL) --table $(SCORES)/embeddings.npz
 	$(PY) -m src.evaluation.shortcut --model $(MODEL) --scores $(SCORES)/test.csv --scores $(SCORES)/fold?.csv \
 		--out $(SCORES)/shortcut.json || test $$? -eq 1
 	$(PY) -m src.evaluation.latency --model $(MODEL) --out $(SCORES)/latency.json

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import structlog
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 _TIER_QUALITY: dict[Tier, int] = {"web": 60, "hard": 40}
 _CHUNK = 8
+_NETWORK = "network"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +81,17 @@ class EmbeddingTable:
         """The rows that a mask [N] or indices choose."""
         return EmbeddingTable(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
-    def save(self, path: Path) -> None:
-        """Write the table, making its folder when it is missing."""
+    def save(self, path: Path, network: str) -> None:
+        """Write the table and the hash of the network that made it, in one step."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        draft = path.with_name(f".{path.name}.part")
+        columns: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        try:
+            with draft.open("wb") as file:
+                np.savez_compressed(file, **columns | {_NETWORK: np.array(network)})
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> EmbeddingTable:
@@ -99,6 +107,21 @@ class EmbeddingTable:
             raise DataError(f"no table of embeddings {path.name}") from error
         except (KeyError, ValueError, OSError) as error:
             raise DataError(f"{path.name} is no table of embeddings") from error
+
+
+def network_of(path: Path) -> str:
+    """Hash of the network that made a table; empty when the file is no table.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as columns:
+            return str(columns[_NETWORK])
+    except FileNotFoundError as error:
+        raise DataError(f"no table of embeddings {path.name}") from error
+    except (KeyError, ValueError, OSError):
+        return ""
 
 
 def embed_photos(

@@ -11,6 +11,7 @@ from pathlib import Path
 from src.evaluation.card import network_hash, read_card
 from src.evaluation.command import parser, run_command
 from src.evaluation.figures import Report, read_report
+from src.monitoring.drift.reference import read_reference, reference_path
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
 
@@ -40,22 +41,32 @@ def check_judged(card: ModelCard, network: str, report: Report) -> None:
 
 
 def ship(model: Path, report: Path, target: Path) -> ModelCard:
-    """Copy the model to `target` in one step; whoever loads it meanwhile sees the old file or the new one.
+    """Copy the model, and the drift reference that its card names, to `target`.
+
+    Each file is replaced in one step: whoever loads it meanwhile sees the old file or the new one.
 
     Raises:
         DataError: The report is missing or of another model.
-        ModelError: No such model.
+        ModelError: No such model, or its drift reference is missing or another one.
     """
     card = read_card(model)
     check_judged(card, network_hash(model), read_report(report))
     target.parent.mkdir(parents=True, exist_ok=True)
+    if card.drift_reference is not None:
+        # Before the model: a model that is there finds its reference, and an old model ignores a new one.
+        read_reference(reference_path(model), card.drift_reference)
+        _replace(reference_path(model), reference_path(target))
+    _replace(model, target)
+    return card
+
+
+def _replace(source: Path, target: Path) -> None:
     draft = target.with_name(f".{target.name}.part")
     try:
-        shutil.copyfile(model, draft)
+        shutil.copyfile(source, draft)
         os.replace(draft, target)  # noqa: PTH105 - the call that is atomic on every system
     finally:
         draft.unlink(missing_ok=True)
-    return card
 
 
 def main(argv: Sequence[str]) -> int:

@@ -33,7 +33,7 @@ ROOMS: dict[str, frozenset[str]] = {
     "store": frozenset({"utils"}),
     "monitoring": frozenset({"utils", "store"}),
     "inference": frozenset({"utils", "imaging", "registry", "store", "monitoring"}),
-    "evaluation": frozenset({"utils", "imaging", "data", "inference.detector"}),
+    "evaluation": frozenset({"utils", "imaging", "data", "inference.detector", "monitoring.drift"}),
     "training": frozenset({"utils", "imaging", "data", "evaluation.metrics"}),
     "incident": _BELOW_INCIDENT,
     "scan": frozenset({"utils", "inference"}),
