@@ -25,13 +25,16 @@ from src.utils.settings import Settings
 from tests.support.tiny_model import tiny_card
 
 
+NO_KEYS = Path(__file__).with_name("no_keys.json")
+
+
 def quiet_settings(model: Path, **changes: Any) -> Settings:
     """Settings for tests: one thread, no chatter, no store, nothing of this machine's, time to spare."""
     fields: dict[str, Any] = {
         "model_path": model,
         "intra_op_threads": 1,
         "log_level": "critical",
-        "keys_file": no_keys(model.parent),
+        "keys_file": NO_KEYS,
         "store_url": "",
         "drain_s": 0.0,
         "deadline_s": 120.0,
