@@ -14,6 +14,9 @@ from tests.deploy.script import setup
 
 ALERTMANAGER = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
 
+ODD = "a b/c@d:e?#%"
+"""Every character that an address would read as something else."""
+
 
 class Place:
     """Folders of one machine, and the script run on them."""
@@ -74,15 +77,15 @@ def test_the_keys_open_the_doors_that_they_are_for(place: Place) -> None:
 
 def test_an_operators_password_is_used_whatever_is_in_it(place: Place) -> None:
     place.run()
-    (place.given / "postgres_password").write_text("a b/c@d:e?#%\n")
+    (place.given / "postgres_password").write_text(f"{ODD}\n")
     made = place.run()
-    assert made["postgres/postgres_password"] == "a b/c@d:e?#%"
+    assert made["postgres/postgres_password"] == ODD
     for name, database in (
         ("api/detector_store_url", "detector"),
         ("mlflow/mlflow_backend_store_uri", "mlflow"),
     ):
         url = make_url(made[name])
-        assert (url.password, url.database, url.host) == ("a b/c@d:e?#%", database, "postgres")
+        assert (url.password, url.database, url.host) == (ODD, database, "postgres")
         assert urlsplit(made[name]).port == 5432
 
 
