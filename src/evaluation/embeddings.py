@@ -81,6 +81,15 @@ class EmbeddingTable:
         """The rows that a mask [N] or indices choose."""
         return EmbeddingTable(**{field.name: getattr(self, field.name)[mask] for field in fields(self)})
 
+    def joined(self, other: EmbeddingTable) -> EmbeddingTable:
+        """These rows and those of another table behind them."""
+        return EmbeddingTable(
+            **{
+                item.name: np.concatenate([getattr(self, item.name), getattr(other, item.name)])
+                for item in fields(self)
+            }
+        )
+
     def save(self, path: Path, network: str) -> None:
         """Write the table and the hash of the network that made it, in one step."""
         path.parent.mkdir(parents=True, exist_ok=True)

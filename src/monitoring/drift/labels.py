@@ -22,7 +22,8 @@ from src.monitoring.drift.statistics import Floats, poisson_binomial_tail, wilso
 
 LIMIT = math.log(1_000_000.0)
 """A CUSUM of log-likelihood ratios reaches h once in at least exp(h) stable labels (Lorden 1971)."""
-_ODDS = 3.0
+ODDS = 3.0
+"""How many times larger the odds of an error are that the CUSUM is tuned to."""
 _BINS = 8
 _HARMFUL_P = 0.01
 _HARMFUL_LEAST = 3
@@ -82,7 +83,10 @@ class LabelReader:
 
     def chances(self, labelled: Sequence[Labelled]) -> Floats:
         """How probable an error is, by the logit, float64 [N]."""
-        logit = np.array([item.photo.logit for item in labelled], dtype=np.float64)
+        return self.chances_of(np.array([item.photo.logit for item in labelled], dtype=np.float64))
+
+    def chances_of(self, logit: Floats) -> Floats:
+        """The same for logits [N]."""
         found: Floats = self._rates[np.searchsorted(self._edges, logit, side="right")]
         return found
 
@@ -91,7 +95,7 @@ class LabelReader:
         chances = self.chances(labelled)
         errors = np.array([item.error for item in labelled], dtype=bool)
         value = 0.0
-        for step in Bernoulli(chances, _ODDS).ratio(errors):
+        for step in Bernoulli(chances, ODDS).ratio(errors):
             value = max(0.0, value + float(step))
         said = [item.photo.fake for item in labelled]
         both = sum(item.photo.fake and item.fake for item in labelled)
