@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -14,6 +15,7 @@ from src.ui.screens import catalogue, inspect, model, monitoring, review
 from src.ui.strings import shared as text
 from src.ui.wording import markdown
 
+_ICON = Path(__file__).with_name("icon.svg")
 _ICONS = {
     "inspect": ":material/image_search:",
     "review": ":material/checklist:",
@@ -21,6 +23,7 @@ _ICONS = {
     "monitoring": ":material/monitoring:",
     "model": ":material/insights:",
 }
+
 _SCREENS: dict[str, Callable[[], None]] = {
     "inspect": inspect.page,
     "review": review.page,
@@ -32,7 +35,7 @@ _SCREENS: dict[str, Callable[[], None]] = {
 
 def run() -> None:
     """Draw the page that is asked for."""
-    st.set_page_config(page_title=text.APP, page_icon=":material/photo_camera:", layout="wide")
+    st.set_page_config(page_title=text.APP, page_icon=str(_ICON), layout="wide")
     look.style()
     chosen = st.navigation(pages(), position="top")
     chosen.run()
@@ -45,6 +48,11 @@ def pages() -> list[StreamlitPage]:
         st.Page(_SCREENS[name], title=title, icon=_ICONS[name], url_path=name, default=name == "inspect")
         for name, title in text.PAGES.items()
     ]
+
+
+def pages_by_name() -> list[str]:
+    """Return the addresses of the pages."""
+    return list(_SCREENS)
 
 
 def footer() -> None:

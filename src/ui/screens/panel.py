@@ -11,7 +11,7 @@ from src.ui import feedback, look, states
 from src.ui.gateway import Gateway
 from src.ui.judging import Desk, Judged
 from src.ui.preview import blend
-from src.ui.sheet import as_json, as_pdf, sheet
+from src.ui.sheet import as_json, sheet
 from src.ui.strings import inspect as text
 from src.ui.strings import shared
 from src.ui.verdict import words_of
@@ -91,6 +91,8 @@ def _downloads(judged: Judged, found: Prediction) -> None:
     facts = sheet(found, explained, name=judged.upload.name, photo=judged.upload.photo, when=judged.when)
 
     def pdf() -> bytes:
+        from src.ui.sheet_pdf import as_pdf  # noqa: PLC0415 - most verdicts need no sheet
+
         overlay = explained.overlay if explained else None
         return as_pdf(facts, found, picture=judged.picture, overlay=overlay, when=judged.when)
 
@@ -103,7 +105,6 @@ def _downloads(judged: Judged, found: Prediction) -> None:
             icon=":material/data_object:",
             on_click="ignore",
         )
-        # Drawn when it is asked for: most verdicts need no sheet.
         st.download_button(
             text.SHEET_PDF,
             pdf,
