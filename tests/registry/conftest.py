@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from src.registry.registry import Registry
+from tests.support.registry import shared_registry
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,9 +23,8 @@ def logging_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def registry_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Making the tables takes seconds, so all tests share them."""
-    return f"sqlite:///{tmp_path_factory.mktemp('registry')}/mlflow.db"
+def registry_uri() -> str:
+    return shared_registry()
 
 
 @pytest.fixture

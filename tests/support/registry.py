@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,14 @@ from tests.support.tiny_model import tiny_card, write_tiny_model
 
 POLICIES = ("balanced", "low_false_positive", "high_recall")
 TIERS = ("clean", "web", "hard")
+
+
+@cache
+def shared_registry() -> str:
+    """A SQLite registry for the whole run: making its tables takes seconds. Tests name models of their own."""
+    folder = tempfile.mkdtemp(prefix="detector-registry-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return f"sqlite:///{folder}/mlflow.db"
 
 
 @dataclass(frozen=True)
