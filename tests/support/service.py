@@ -24,7 +24,6 @@ from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
 from tests.support.tiny_model import tiny_card
 
-
 NO_KEYS = Path(__file__).with_name("no_keys.json")
 
 
