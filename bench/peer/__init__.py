@@ -1,0 +1,1 @@
+"""A server as such projects usually are, to measure against; see `server.py`."""

@@ -1,0 +1,85 @@
+"""Each benchmark, small: the tiny model, small photos, seconds instead of minutes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import hostile, latency, overhead, overload, raw, service
+from bench.load import Outcome, Plan, drive
+from bench.report import Report
+from tests.support.tiny_model import write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_model(tmp_path_factory.mktemp("bench") / "tiny.onnx"))
+
+
+def values(report: Report) -> dict[str, float]:
+    return {figure.key: figure.value for figure in report.figures}
+
+
+def test_closed_and_open_loop_count_every_photo(model: str) -> None:
+    with service.serving(sys.executable, model, DETECTOR_INTRA_OP_THREADS="1") as server:
+        closed = drive(Plan(url=server.url, seconds=0.5, clients=2, photos=2, width=64))
+        paced = drive(Plan(url=server.url, seconds=1.0, rate=10.0, photos=2, width=64))
+        gone = drive(Plan(url=server.url + "/nowhere", seconds=0.2, clients=1, photos=1, width=64))
+    assert set(closed.answers) == {"200"}
+    assert closed.sent == closed.answers["200"] == len(closed.latencies_ms) >= closed.finished_in_time
+    assert 1 <= paced.sent <= 30
+    assert paced.cpu_s > 0
+    assert set(gone.answers) == {"404"}
+    refused = drive(Plan(url=server.url, seconds=0.1, clients=1, photos=1, width=64))
+    assert set(refused.answers) == {"error:ClientConnectorError"}
+
+
+def test_overhead_tells_both_sides_and_their_difference(model: str) -> None:
+    found = values(overhead.measure(sys.executable, model, rounds=3))
+    assert found["overhead_ms"] == pytest.approx(found["http_p50_ms"] - found["bare_p50_ms"])
+    assert found["stage_store_ms"] > 0
+    assert found["service_cpu_ms"] >= 0
+
+
+@pytest.mark.slow
+def test_latency_at_half_load(model: str) -> None:
+    found = values(latency.measure(sys.executable, model, seconds=1.0, width=64))
+    assert found["failed"] == 0
+    assert found["p99_ms"] >= found["p50_ms"] > 0
+    assert found["p99_to_single"] == pytest.approx(found["p99_ms"] / found["single_ms"])
+
+
+@pytest.mark.slow
+def test_overload_sees_nothing_but_answers_refusals_and_deadlines(model: str) -> None:
+    report = overload.measure(sys.executable, model, minutes=0.03, width=64)
+    found = values(report)
+    assert found["odd"] == found["crashed"] == 0
+    assert found["status_200"] > 0
+    assert found["recovery_s"] < 60
+    assert report.details["answers"]["200"] == found["status_200"]
+
+
+@pytest.mark.slow
+def test_hostile_uploads_break_nothing(model: str) -> None:
+    found = values(hostile.measure(sys.executable, model, number=64))
+    assert (found["inputs"], found["failures"], found["ready_after"]) == (64, 0, 1)
+
+
+def test_every_way_of_the_raw_limit_judges_photos(model: str) -> None:
+    limits = raw.measure(Path(model), seconds=0.05, photos=2, width=64)
+    assert {(limit.batch, limit.loops, limit.threads) for limit in limits} == set(
+        raw.ways(raw.os.cpu_count() or 1)
+    )
+    assert all(limit.throughput > 0 and limit.cpu_ms > 0 for limit in limits)
+
+
+def test_memory_swings_are_counted_from_the_middle_and_once_settled() -> None:
+    samples = [overload.Sample(0.0, 10.0), overload.Sample(61.0, 95.0), overload.Sample(70.0, 105.0)]
+    assert overload.swing_percent(samples, 60.0) == pytest.approx(5.0)
+    assert overload.swing_percent(samples, 100.0) != overload.swing_percent(samples, 100.0)
+
+
+def test_percentiles_of_nothing_meet_no_bar() -> None:
+    assert not Outcome().percentile(99) <= 1e9
