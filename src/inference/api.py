@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -33,16 +32,10 @@ from src.inference.routes import (
 from src.inference.service import Loader, Service, load_detector
 from src.utils.logging import configure_logging
 from src.utils.settings import Settings, load_settings
+from src.utils.version import package_version
 
 _VERSIONED = (predict, batch, jobs, url, explain, predictions, review, model, drift)
 """Also at the root, so that `/predict` and its like need no version."""
-
-
-def _package_version() -> str:
-    try:
-        return version("ai-product-photo-detector")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0+source"
 
 
 def create_app(settings: Settings | None = None, loader: Loader = load_detector) -> FastAPI:
@@ -75,7 +68,7 @@ def create_app(settings: Settings | None = None, loader: Loader = load_detector)
 
     app = FastAPI(
         title="AI product photo detector",
-        version=_package_version(),
+        version=package_version(),
         description=description.TEXT,
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere

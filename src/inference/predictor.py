@@ -18,6 +18,7 @@ from src.inference.scorer import Judge, Scorer
 from src.inference.shadow import Trial
 from src.inference.upload import SentPhoto
 from src.monitoring.metrics import Metrics
+from src.monitoring.tracing import Tracing
 from src.store.records import Claim, Outcome, PredictionRecord
 from src.utils.errors import DetectorError, OverloadedError
 
@@ -49,12 +50,14 @@ class Predictor:
         trial: Trial,
         *,
         cache_entries: int,
+        tracing: Tracing | None = None,
     ) -> None:
         self._scorer = scorer
         self._examiner = examiner
         self._store = store
         self._metrics = metrics
         self._trial = trial
+        self._tracing = tracing or Tracing()
         self._cache: Cache[Judged] = Cache(cache_entries)
         self._load = 0
 
@@ -137,11 +140,13 @@ class Predictor:
         examining = self._examiner.examine(photo)
         try:
             detection = await self._scorer.finish(job)
+            self._tracing.judged(perf_counter() - job.accepted, detection.timings_ms)
             examined = await self._examiner.result(examining, accepted=job.accepted, expires=job.expires)
         finally:
             examining.cancel()
         if examined.complete:
             self._metrics.stage("provenance", examined.seconds)
+            self._tracing.stage("provenance", examined.seconds)
         else:
             self._metrics.provenance_unread()
         return Judged(detection, examined, combine(detection.label, examined.provenance))
@@ -156,7 +161,9 @@ class Predictor:
             outcome = Outcome(stored=stored, prediction_id=record.id)
         else:
             outcome = await self._store.record_once(record, claim, kept_photo)
-        self._metrics.stage("store", perf_counter() - start)
+        seconds = perf_counter() - start
+        self._metrics.stage("store", seconds)
+        self._tracing.stage("store", seconds)
         return outcome
 
     async def _earlier(self, claim: Claim, ask: Ask) -> Prediction | None:

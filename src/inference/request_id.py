@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from src.monitoring.tracing import Traced, Tracing
 
 HEADER = "X-Request-ID"
 _SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -55,17 +58,36 @@ class RequestIdMiddleware:
                     headers["Connection"] = "close"
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            _traced(scope) as traced,
+            structlog.contextvars.bound_contextvars(request_id=request_id, **traced.ids),
+        ):
             try:
                 await self._app(scope, receive, send_with_id)
             finally:
                 _account(scope, status, perf_counter() - start)
+                traced.end(route=_route(scope), status=status, request_id=request_id)
+
+
+def _traced(scope: Scope) -> AbstractContextManager[Traced]:
+    """Trace a request, unless it is a probe's: those come every few seconds and tell nothing."""
+    if scope["path"] in _QUIET:
+        return nullcontext(Traced())
+    tracing: Tracing = scope["app"].state.service.tracing
+    return tracing.request(_method(scope), Headers(scope=scope))
+
+
+def _route(scope: Scope) -> str | None:
+    """The route's pattern; the path itself would be the client's own text."""
+    return getattr(scope.get("route"), "path", None)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 def _account(scope: Scope, status: int, seconds: float) -> None:
-    # The route's pattern and a known method: anything else is the client's own text.
-    route = getattr(scope.get("route"), "path", None)
-    method = scope["method"] if scope["method"] in _METHODS else "other"
+    route, method = _route(scope), _method(scope)
     scope["app"].state.service.metrics.request(route or "none", method, status, seconds)
     facts = {"api_key_id": key} if (key := scope["state"].get("api_key_id")) is not None else {}
     level = "debug" if route in _QUIET else "info"

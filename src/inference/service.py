@@ -19,9 +19,11 @@ from src.inference.schemas import State
 from src.inference.scorer import Judge, Scorer
 from src.inference.watching import Watching
 from src.monitoring.metrics import Metrics
+from src.monitoring.tracing import make_tracing
 from src.utils.errors import AccessError, DetectorError, NotReadyError
 from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
+from src.utils.version import package_version
 
 if TYPE_CHECKING:
     from src.inference.examiner import Examiner
@@ -106,6 +108,7 @@ class Service:
     def __init__(self, settings: Settings, loader: Loader = load_detector) -> None:
         self.settings = settings
         self.metrics = Metrics()
+        self.tracing = make_tracing(settings, package_version())
         self.access = Access(settings, self.metrics.limiter_failed)
         self.budget = Budget(settings.max_inflight_bytes)
         self.arrivals = Arrivals()
@@ -203,6 +206,7 @@ class Service:
             self.metrics,
             self.rollout.trial,
             cache_entries=settings.cache_entries,
+            tracing=self.tracing,
         )
         if settings.challenger_uri:
             self._scorer.witness = self.rollout.trial.saw
@@ -277,7 +281,7 @@ class Service:
             await self.rollout.stop()
         with closing("Watching"):
             await self.watching.stop()
-        for part in (*self.parts, self._scorer, self._examiner, self.store):
+        for part in (*self.parts, self._scorer, self._examiner, self.store, self.tracing):
             if part is not None:
                 with closing(type(part).__name__):
                     await asyncio.to_thread(part.close)

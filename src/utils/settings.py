@@ -87,6 +87,7 @@ class Settings(BaseSettings):
         trust_anchors: PEM file of the authorities whose C2PA claims are believed.
         provenance_timeout_s: Seconds that reading a C2PA manifest may take; a reply waits for a photo's
             metadata half as long again, and goes without them then.
+        otlp_endpoint: Collector that traces are sent to, such as `http://collector:4318`; none sends none.
         log_level: Least severe level that is logged.
         log_json: JSON lines for machines; otherwise text for people.
     """
@@ -154,6 +155,7 @@ class Settings(BaseSettings):
     trust_anchors: Path | None = None
     provenance_timeout_s: float = Field(default=2.0, gt=0.0)
 
+    otlp_endpoint: str = ""
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
     log_json: bool = True
 
