@@ -11,6 +11,8 @@ PORT ?= 8000
 CONFIG ?= configs/train_config.yaml
 # Steps of each of the five fold networks; the released one takes those of CONFIG.
 FOLD_STEPS ?= 550
+# Length of `make bench-overload`.
+MINUTES ?= 10
 # What `make train` makes and `make evaluate` fits and judges. Only `make release` writes models/.
 MODEL ?= outputs/release/model.onnx
 VARIANTS ?= plain splice splice_local
@@ -27,7 +29,8 @@ SERVE_VENV := .venv-serve
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench bench-drift data validate train \
+.PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench \
+	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data validate train \
 	folds study evaluate gallery release readme requirements clean
 
 help: ## show this list
@@ -70,8 +73,26 @@ fmt: $(VENV)/.ready ## format the code and fix what ruff can fix
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: $(VENV)/.ready $(SERVE_VENV)/.ready ## measure start-up, memory and latency into reports/bench
+# Each ends with 1 when a bar is missed; `make -k bench` goes on to the next. For a machine that does nothing else.
+bench: bench-serving bench-overhead bench-throughput bench-latency ## measure the service into reports/bench (ten minutes)
+
+bench-serving: $(VENV)/.ready $(SERVE_VENV)/.ready ## start-up, memory and latency
 	$(PY) -m bench.serving --python $(SERVE_PY) --model $(SHIPPED)
+
+bench-overhead: $(VENV)/.ready $(SERVE_VENV)/.ready ## what HTTP, queue and store add to one photo
+	$(PY) -m bench.overhead --python $(SERVE_PY) --model $(SHIPPED)
+
+bench-throughput: $(VENV)/.ready $(SERVE_VENV)/.ready ## saturation, against the raw limit and a usual torch server
+	$(PY) -m bench.throughput --python $(SERVE_PY) --peer-python $(PY) --model $(SHIPPED)
+
+bench-latency: $(VENV)/.ready $(SERVE_VENV)/.ready ## latency at half load
+	$(PY) -m bench.latency --python $(SERVE_PY) --model $(SHIPPED)
+
+bench-overload: $(VENV)/.ready $(SERVE_VENV)/.ready ## three times too many photos (MINUTES=10)
+	$(PY) -m bench.overload --python $(SERVE_PY) --model $(SHIPPED) --minutes $(MINUTES)
+
+bench-hostile: $(VENV)/.ready $(SERVE_VENV)/.ready ## ten thousand hostile uploads
+	$(PY) -m bench.hostile --python $(SERVE_PY) --model $(SHIPPED)
 
 bench-drift: $(VENV)/.ready ## drift on simulated traffic (TABLE=outputs/scores/embeddings.npz), into reports/drift
 	$(PY) -m bench.drift --model $(MODEL) --table $(TABLE)
