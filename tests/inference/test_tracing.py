@@ -1,4 +1,4 @@
-"""Traces: a span for a request and its stages, the trace in log lines, a collector; nothing of it when off."""
+"""Traces: a span for a request and its stages, the trace in log lines, a collector; nothing when off."""
 
 from __future__ import annotations
 
