@@ -1,9 +1,9 @@
 """Measures the drift watch on simulated traffic of real photos: false alarms, delays, harmless changes.
 
-Any model will do, and any table of embeddings of it (`python -m src.evaluation.reference --embed-only`). A
-family is "new" because the reference does not hold it; whether the network ever saw it is another matter, and the
-report says so. With `--new`, the new photos come from a second table of the same network, such as the photos
-that a network was trained without.
+Any model will do, and any table of embeddings of it (`python -m src.evaluation.reference --embed-only`).
+A family is "new" because the reference does not hold it; whether the network ever saw it is another matter,
+and the report says so. With `--new`, the new photos come from a second table of the same network, such as the
+photos that a network was trained without.
 """
 
 from __future__ import annotations

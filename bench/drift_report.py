@@ -9,29 +9,29 @@ from typing import Any
 CHANNELS = ("alarm", "content", "labels", "inputs")
 _BARS = ("false_alarms_in_100000", "new_generator_at_0.25_within_500")
 _SAW = """The network was trained with every family below; only the reference is without it. Such a network
-judges them well and shows them no differently, so there is little to see and little harm: these delays say more
-about the charts than about a generator that nobody has met."""
+judges them well and shows them no differently, so there is little to see and little harm: these delays say
+more about the charts than about a generator that nobody has met."""
 _NEVER_SAW = "The network was trained without the families below, and the reference is without them."
 _PAGE = """# Drift: how soon, how often in vain
 
 Written by `python -m bench.drift` for model {version} (network {network}). {saw}
 
-Traffic is drawn from photos that the reference does not hold, {burst:g} photos of a shop in a row on average, with
-a mix of real and AI-generated that wanders between 30 and 70 %; people judge {feedback:.0%} of the photos, drawn by
-chance. An alarm is a warning or worse, by what photos show (`content`) or by people's labels (`labels`). `inputs`
-sees only files and is no more than an information.
+Traffic is drawn from photos that the reference does not hold, {burst:g} photos of a shop in a row on average,
+with a mix of real and AI-generated that wanders between 30 and 70 %; people judge {feedback:.0%} of the
+photos, drawn by chance. An alarm is a warning or worse, by what photos show (`content`) or by people's labels
+(`labels`). `inputs` sees only files and is no more than an information.
 
 | bar | measured | limit | |
 |---|---|---|---|
-| false alarms in 100,000 stable photos | {false_value} ({false[alarms]} in {false[photos]:,}) | {false[limit]:g} \
-| {false_passed} |
-| runs alarmed within 500 photos of a new generator at 25 %, worst family | {new_value} | {new[limit]:g} \
-| {new_passed} |
+| false alarms in 100,000 stable photos | {false_value} ({false[alarms]} in {false[photos]:,}) \
+| {false[limit]:g} | {false_passed} |
+| runs alarmed within 500 photos of a new generator at 25 %, worst family | {new_value} \
+| {new[limit]:g} | {new_passed} |
 
 ## New generators
 
-Share of runs with an alarm within 500 photos; in brackets within 1,500, and the median delay where more than half
-of the runs had one.
+Share of runs with an alarm within 500 photos; in brackets within 1,500, and the median delay where more than
+half of the runs had one.
 
 | family | photos | shops | recall | false alarms | share of traffic | alarm | content | labels | inputs \
 | labels say: harmful / harmless / unknown |

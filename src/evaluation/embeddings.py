@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import structlog
@@ -114,7 +115,7 @@ class EmbeddingTable:
                 return cls(**{field.name: columns[field.name] for field in fields(cls)})
         except FileNotFoundError as error:
             raise DataError(f"no table of embeddings {path.name}") from error
-        except (KeyError, ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError, BadZipFile) as error:
             raise DataError(f"{path.name} is no table of embeddings") from error
 
 
@@ -129,7 +130,7 @@ def network_of(path: Path) -> str:
             return str(columns[_NETWORK])
     except FileNotFoundError as error:
         raise DataError(f"no table of embeddings {path.name}") from error
-    except (KeyError, ValueError, OSError):
+    except (KeyError, ValueError, OSError, BadZipFile):
         return ""
 
 

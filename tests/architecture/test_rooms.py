@@ -40,7 +40,8 @@ ROOMS: dict[str, frozenset[str]] = {
     "client": frozenset({"utils"}),
     "ui": frozenset({"utils", "client"}),
     "models_cli": frozenset({"utils", "registry", "evaluation"}),
-    "cli": _BELOW_INCIDENT | {"incident", "scan", "client", "models_cli"},
+    "drift_cli": frozenset({"utils", "monitoring", "inference"}),
+    "cli": _BELOW_INCIDENT | {"incident", "scan", "client", "models_cli", "drift_cli"},
 }
 
 # library -> the rooms it may be imported in, at the top of a module or anywhere else.

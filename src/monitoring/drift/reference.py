@@ -6,14 +6,16 @@ It lies beside the model (`detector.onnx` → `detector.reference.npz`), and the
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from src.monitoring.drift.bank import CHARTS, Simulation, find_limits
 from src.monitoring.drift.inputs import input_features
@@ -220,7 +222,7 @@ class Reference:
             with np.load(BytesIO(content), allow_pickle=False) as file:
                 facts = ReferenceFacts.model_validate_json(str(file["facts"]))
                 arrays = {item.name: file[item.name] for item in fields(cls) if item.name != "facts"}
-        except (KeyError, ValueError, OSError, EOFError, ValidationError) as error:
+        except (KeyError, ValueError, OSError, EOFError, BadZipFile, zlib.error) as error:
             raise ModelError("the drift reference cannot be read") from error
         if set(facts.limits) != set(CHARTS):
             raise ModelError("the drift reference is of another version: its charts are not these")
