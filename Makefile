@@ -30,7 +30,7 @@ PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
 .PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench \
-	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data validate train \
+	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data splits validate train \
 	folds study evaluate gallery release readme requirements clean
 
 help: ## show this list
@@ -100,6 +100,9 @@ bench-drift: $(VENV)/.ready ## drift on simulated traffic (TABLE=outputs/scores/
 data: $(VENV)/.ready ## build data/raw and the splits from data/manifest.csv
 	$(PY) -m src.data.build --raw data/raw
 
+splits: $(VENV)/.ready ## divide the photos of data/manifest.csv, as `make data` does where they are not divided yet
+	$(PY) -m src.data.splits
+
 validate: $(VENV)/.ready ## check the data: schema, duplicates, leaks, balance, shortcuts
 	$(PY) -m src.data.validate
 
@@ -133,6 +136,7 @@ evaluate: $(VENV)/.ready ## score folds and model, fit its card, write reports/d
 	$(PY) -m src.evaluation.latency --model $(MODEL) --out $(SCORES)/latency.json
 	$(PY) -m src.evaluation.report --model $(MODEL) --test $(SCORES)/test.csv --unseen $(SCORES)/fold?.csv \
 		--heldout $(SCORES)/heldout.csv --shortcut $(SCORES)/shortcut.json --latency $(SCORES)/latency.json
+	$(PY) -m src.evaluation.summary
 
 gallery: $(VENV)/.ready ## a page of the worst mistakes on unseen shops, in outputs/ (never to be published)
 	$(PY) -m src.evaluation.gallery --model $(MODEL) --scores $(SCORES)/fold?.csv --out outputs/gallery.html
