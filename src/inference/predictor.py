@@ -18,7 +18,7 @@ from src.inference.scorer import Judge, Scorer
 from src.inference.shadow import Trial
 from src.inference.upload import SentPhoto
 from src.monitoring.metrics import Metrics
-from src.monitoring.tracing import Tracing
+from src.monitoring.spans import Tracing
 from src.store.records import Claim, Outcome, PredictionRecord
 from src.utils.errors import DetectorError, OverloadedError
 

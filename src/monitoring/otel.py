@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from src.monitoring.tracing import Traced, Tracing
+from src.monitoring.spans import Traced, Tracing
 
 NAME = "product-photo-detector"
 _SEND_TIMEOUT_S = 3

@@ -147,6 +147,21 @@ def test_state_and_card_of_the_service(detector: DetectorClient) -> None:
     assert card.model_extra["default_policy"] == "balanced"
 
 
+def test_watch_over_the_traffic(detector: DetectorClient) -> None:
+    said = detector.drift().model_extra
+    assert said is not None
+    assert (said["status"], said["severity"]) == ("no_reference", "none")
+
+
+def test_kept_photo_comes_back_as_it_was_sent(detector: DetectorClient) -> None:
+    unsure, sure = plain(GREY, 90), plain(RED, 90)
+    verdict = detector.predict(unsure)
+    assert detector.photo(verdict.id) == unsure
+    assert detector.photo(detector.predict(sure).id) is None  # nobody needs to look at it
+    detector.delete(verdict.id)
+    assert detector.photo(verdict.id) is None
+
+
 def test_photo_from_another_host_is_off_by_default(detector: DetectorClient) -> None:
     with pytest.raises(ApiError) as caught:
         detector.predict_url("https://img.shop.example/a.jpg")

@@ -22,7 +22,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from src.inference.api import create_app
 from src.monitoring.otel import OtelTracing
-from src.monitoring.tracing import Tracing, make_tracing
+from src.monitoring.spans import Tracing
+from src.monitoring.tracing import make_tracing
 from src.utils.errors import ConfigError
 from src.utils.settings import Settings
 from tests.inference.test_api import RED
