@@ -11,9 +11,11 @@ from pathlib import Path
 from src.evaluation.card import network_hash, read_card
 from src.evaluation.command import parser, run_command
 from src.evaluation.figures import Report, read_report
+from src.evaluation.thresholds import FILE
 from src.monitoring.drift.reference import read_reference, reference_path
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
+from src.utils.model_report import beside, read_model_report
 
 
 def check_judged(card: ModelCard, network: str, report: Report) -> None:
@@ -40,8 +42,19 @@ def check_judged(card: ModelCard, network: str, report: Report) -> None:
         )
 
 
+def check_figures(card: ModelCard, path: Path) -> None:
+    """Refuse figures for the page about the model that are not of this one.
+
+    Raises:
+        DataError: There are none, or they are of another model.
+    """
+    found = read_model_report(path)
+    if found is None or (found.model_name, found.model_version) != (card.name, card.version):
+        raise DataError(f"no {path.name} of this model beside the report: run `make evaluate`")
+
+
 def ship(model: Path, report: Path, target: Path) -> ModelCard:
-    """Copy the model, and the drift reference that its card names, to `target`.
+    """Copy the model, its figures, and the drift reference that its card names, to `target`.
 
     Each file is replaced in one step: whoever loads it meanwhile sees the old file or the new one.
 
@@ -51,11 +64,14 @@ def ship(model: Path, report: Path, target: Path) -> ModelCard:
     """
     card = read_card(model)
     check_judged(card, network_hash(model), read_report(report))
+    check_figures(card, report.with_name(FILE))
     target.parent.mkdir(parents=True, exist_ok=True)
     if card.drift_reference is not None:
         # Before the model: a model that is there finds its reference, and an old model ignores a new one.
         read_reference(reference_path(model), card.drift_reference)
         _replace(reference_path(model), reference_path(target))
+    # As those of another version, they are not told of the old model.
+    _replace(report.with_name(FILE), beside(target))
     _replace(model, target)
     return card
 

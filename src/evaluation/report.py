@@ -31,6 +31,7 @@ from src.evaluation.plan import choice_of
 from src.evaluation.plots import draw_plots
 from src.evaluation.scores import ScoreRow, ScoreTable, as_table
 from src.evaluation.slices import AXES, Axis, make_slices
+from src.evaluation.thresholds import model_report, write_model_report
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
 
@@ -220,6 +221,7 @@ def main(argv: Sequence[str]) -> int:
         write_archive(options.out, rows, inputs)
     report, applied = build_report(rows, card, inputs, replicates=options.replicates)
     write_report(options.out, report, applied)
+    write_model_report(options.out, model_report(report, applied, replicates=options.replicates))
     for bar in report.bars:
         sys.stdout.write(f"{'met   ' if bar.met else 'MISSED'} {bar.name}: {bar.value:.3f} ({bar.bar})\n")
     return 0

@@ -1,4 +1,4 @@
-"""What was measured of one model, small enough to travel beside it: figures by policy, and by any threshold."""
+"""What was measured of one model, to travel beside it: figures by policy, and by any other threshold."""
 
 from __future__ import annotations
 
@@ -105,10 +105,14 @@ class ModelReport(_Frozen):
         """Find a curve; None if there is none."""
         return next((each for each in self.curves if (each.dataset, each.tier) == (dataset, tier)), None)
 
-    def of_policy(self, policy: str, dataset: Dataset = "unseen", tier: str = "clean") -> PolicyFigures | None:
+    def of_policy(
+        self, policy: str, dataset: Dataset = "unseen", tier: str = "clean"
+    ) -> PolicyFigures | None:
         """Find the figures of a policy; None if there are none."""
         wanted = (policy, dataset, tier)
-        return next((each for each in self.policies if (each.policy, each.dataset, each.tier) == wanted), None)
+        return next(
+            (each for each in self.policies if (each.policy, each.dataset, each.tier) == wanted), None
+        )
 
 
 def beside(model: Path) -> Path:

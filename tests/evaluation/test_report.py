@@ -29,6 +29,7 @@ from src.evaluation.readme import render_block
 from src.evaluation.report import main
 from src.evaluation.scores import ScoreRow, as_table, read_scores
 from src.evaluation.shortcut import FactSet, ShortcutReport
+from src.evaluation.thresholds import FILE
 from src.utils.errors import DataError
 from tests.evaluation.conftest import make_record, released_card, synthetic_rows, write_folds, write_table
 from tests.support.tiny_model import write_tiny_model
@@ -143,9 +144,9 @@ def release(tmp_path: Path) -> Release:
 def test_the_folder_holds_everything_and_can_be_made_anew_from_itself(release: Release) -> None:
     assert release.report() == 0
     names = {path.name for path in release.out.iterdir()}
-    assert names == {"report.json", "report.md", SCORES, INPUTS, *PLOTS}
+    assert names == {"report.json", "report.md", FILE, SCORES, INPUTS, *PLOTS}
     first = {name: (release.out / name).read_bytes() for name in names}
-    for name in ("report.json", "report.md", *PLOTS):
+    for name in ("report.json", "report.md", FILE, *PLOTS):
         (release.out / name).unlink()
     assert release.again() == 0
     for name in names:

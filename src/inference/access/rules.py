@@ -19,7 +19,7 @@ _TABLE: tuple[tuple[str, str, Need], ...] = (
     (r"POST", r"/predict(/batch|/url|/jobs)?", "predict"),
     (r"GET", r"/predict/jobs/[^/]+", "any"),
     (r"POST", r"/explain", "predict"),
-    (r"GET", r"/model", "any"),
+    (r"GET", r"/model(/report)?", "any"),
     (r"GET", r"/predictions/[^/]+", "any"),
     (r"POST", r"/predictions/[^/]+/feedback", "review"),
     (r"GET", r"/predictions/[^/]+/(photo|image)", "review"),
