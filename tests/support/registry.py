@@ -31,7 +31,7 @@ TIERS = ("clean", "web", "hard")
 
 @cache
 def shared_registry() -> str:
-    """A SQLite registry for the whole run, as making its tables takes seconds; tests name their own models."""
+    """A SQLite registry for the whole run, as making one takes seconds; tests name their models."""
     folder = tempfile.mkdtemp(prefix="detector-registry-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return f"sqlite:///{folder}/mlflow.db"
