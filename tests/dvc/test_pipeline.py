@@ -136,7 +136,7 @@ def test_the_smoke_line_runs_end_to_end_and_its_outputs_travel_by_a_remote(
     released = clone / "outputs/smoke/released/detector.onnx"
     assert digest(released) == digest(clone / "outputs/smoke/fitted.onnx")
     assert "didn't change, skipping" in dvc(clone, "repro", SMOKE)
-    assert "auroc" in dvc(clone, "metrics", "show", SMOKE)
+    assert "auroc" in dvc(clone, "metrics", "show", "outputs/smoke/report/metrics.json")
 
     dvc(clone, "remote", "add", "--local", "own", str(tmp_path / "own"))
     dvc(clone, "push", "--remote", "own", f"{SMOKE}:fetch", f"{SMOKE}:split")
