@@ -9,51 +9,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from bench.server import free_port, wait_until_ready
+from bench.server import free_port
 from tests.support.patience import eventually
-from tests.support.pictures import photo_bytes
+from tests.support.process import PHOTOS, REPO, metric, server
 from tests.support.service import no_keys
-
-REPO = Path(__file__).parents[2]
-PHOTOS = [photo_bytes(seed, (400, 300)) for seed in range(40)]
-
-
-@contextmanager
-def server(model: Path, folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "src.inference.api:app",
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-    ]
-    environment = {
-        "DETECTOR_MODEL_PATH": str(model),
-        "DETECTOR_STORE_URL": f"sqlite:///{folder}/detector.db",
-        "DETECTOR_SPOOL_DIR": str(folder / "spool"),
-        "DETECTOR_KEYS_FILE": str(no_keys(folder)),
-        "DETECTOR_LOG_LEVEL": "critical",
-        "DETECTOR_DEADLINE_S": "60",
-    }
-    process = subprocess.Popen(command, cwd=REPO, env=os.environ | environment | settings)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_ready(url, process, 120)
-        yield process, url
-    finally:
-        process.kill()
-        process.wait()
 
 
 def until_draining(client: httpx.Client) -> None:
@@ -118,7 +83,9 @@ def test_what_is_in_flight_when_it_stops_listening_is_answered(model_path: Path,
                 b"POST /predict HTTP/1.1\r\nHost: t\r\nContent-Type: multipart/form-data; boundary=xyz\r\n"
             )
             client.sendall(request + b"Content-Length: %d\r\n\r\n" % len(body) + body[: len(body) // 2])
-        eventually(lambda: held(url) >= sum(map(len, bodies)) // 3, "the halves have not arrived")
+        eventually(
+            lambda: metric(url, "upload_bytes") >= sum(map(len, bodies)) // 3, "the halves have not arrived"
+        )
         process.send_signal(signal.SIGTERM)
         eventually(lambda: refuses(port), "it still listens")
         replies = []
@@ -131,13 +98,6 @@ def test_what_is_in_flight_when_it_stops_listening_is_answered(model_path: Path,
             replies.append(reply[:15])
         assert replies == [b"HTTP/1.1 200 OK"] * len(bodies)
         assert process.wait(timeout=120) in (0, -signal.SIGTERM)
-
-
-def held(url: str) -> float:
-    """Bytes of uploads that the server holds."""
-    page = httpx.get(f"{url}/metrics", timeout=60, trust_env=False).text
-    (line,) = [line for line in page.splitlines() if line.startswith("detector_upload_bytes ")]
-    return float(line.split()[1])
 
 
 def test_second_sigterm_skips_the_wait(model_path: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Each test of the store runs on SQLite, and on PostgreSQL where a server or its binaries are at hand."""
+"""Each test of the store runs on SQLite and PostgreSQL, and skips the latter where there is none."""
 
 from __future__ import annotations
 
@@ -13,12 +13,9 @@ import structlog
 
 from src.store.store import Store
 from tests.support import postgres
+from tests.support.programs import POSTGRES, needs
 
 OpenStore = Callable[..., Store]
-BACKENDS = ["sqlite"]
-if os.environ.get(postgres.URL_VARIABLE) or postgres.binaries():
-    BACKENDS.append("postgresql")
-collect_ignore = [] if postgres.binaries() else ["test_postgres.py"]
 
 
 @pytest.fixture(autouse=True)
@@ -33,11 +30,12 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
+    needs(POSTGRES)
     with postgres.cluster() as server:
         yield server.url
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database."""
     if request.param == "sqlite":

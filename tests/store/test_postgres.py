@@ -1,4 +1,4 @@
-"""A real PostgreSQL goes down in mid-work and comes back. Collected where its binaries are installed."""
+"""A real PostgreSQL goes down in mid-work and comes back."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from tests.store.builders import a_feedback, a_record
 from tests.store.conftest import OpenStore
 from tests.support.patience import until
 from tests.support.postgres import Cluster, cluster
+from tests.support.programs import POSTGRES, needs
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Cluster]:
+    needs(POSTGRES)
     with cluster() as running:
         yield running
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,12 +13,19 @@ import pytest
 from src.inference.access import limiter as module
 from src.inference.access.limiter import Limiter
 from src.utils.errors import RateLimitedError
+from tests.support.patience import eventually
+from tests.support.programs import REDIS, needs
+
+
+@pytest.fixture(autouse=True)
+def installed() -> None:
+    needs(REDIS)
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines that run tests are busy."""
-    monkeypatch.setattr(module, "_PATIENCE_S", 20.0)
+    monkeypatch.setattr(module, "_PATIENCE_S", 60.0)
     monkeypatch.setattr(module, "_REST_S", 3600.0)
 
 
@@ -28,14 +34,11 @@ def redis(port: int) -> Iterator[None]:
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        give_up = time.monotonic() + 20
-        while not listens(port):
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+        eventually(lambda: listens(port), "Redis did not start")
         yield
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def listens(port: int) -> bool:
