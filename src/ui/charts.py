@@ -132,8 +132,8 @@ def traffic_chart(seen: Sequence[tuple[float, float]]) -> Drawing:
         alt.Chart(table)
         .mark_area(color=FOUND_COLOUR, opacity=0.35, line={"color": FOUND_COLOUR})
         .encode(
-            x=alt.X("seconds:Q", title=monitoring_text.SECONDS),
-            y=alt.Y("rate:Q", title=None, scale=alt.Scale(domainMin=0)),
+            x=alt.X("seconds:Q", title=monitoring_text.SECONDS, axis=alt.Axis(format="d")),
+            y=alt.Y("rate:Q", title=None, scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".1f")),
         )
         .properties(height=180)
     )

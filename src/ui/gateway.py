@@ -15,6 +15,7 @@ from src.utils.model_report import ModelReport
 
 _KEY = "api_key"
 _PROBE_S = 5.0
+_ASKED_AGAIN_S = 600
 _ROUTE_MISSING = 404
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -73,6 +74,20 @@ def connect(*, retries: int = 1, timeout_s: float | None = None) -> Gateway:
 def probe() -> Gateway:
     """Return a client that gives up soon, to see whether the service is there."""
     return connect(retries=0, timeout_s=_PROBE_S)
+
+
+@st.cache_data(show_spinner=False, ttl=_ASKED_AGAIN_S, max_entries=32)
+def _takes_addresses(url: str, key: str) -> bool:
+    return _client(url, key, settings().timeout_s, 1).takes_addresses()
+
+
+def takes_addresses() -> bool:
+    """Whether the service fetches photos by their address; asked for seldom, as it counts as a refusal there.
+
+    Raises:
+        ApiError: It cannot be asked.
+    """
+    return _takes_addresses(settings().api_url, current_key())
 
 
 def current_key() -> str:

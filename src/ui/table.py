@@ -21,6 +21,7 @@ Why = Callable[[ApiError], str]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LAST = 2.0
+_ONLY_IF_SAID = {"says", "error"}
 
 
 def count(rows: Sequence[Row]) -> dict[Show, int]:
@@ -53,8 +54,13 @@ def frame(rows: Sequence[Row], why: Why) -> pd.DataFrame:
         rows: In the order to show them.
         why: Puts an error into a sentence.
     """
-    columns = text.TABLE
-    return pd.DataFrame([_cells(row, why) for row in rows], columns=list(columns)).rename(columns=columns)
+    cells = [_cells(row, why) for row in rows]
+    # Columns that say nothing take room from those that do.
+    said = [name for name in text.TABLE if name not in _ONLY_IF_SAID or any(cell.get(name) for cell in cells)]
+    table = pd.DataFrame(cells, columns=said)
+    for name in _ONLY_IF_SAID & set(said):
+        table[name] = table[name].fillna("")
+    return table.rename(columns=text.TABLE)
 
 
 def plain(rows: Sequence[Row], why: Why) -> pd.DataFrame:

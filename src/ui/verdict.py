@@ -43,17 +43,22 @@ def words_of(found: Prediction | KeptPrediction, report: ModelReport | None = No
         found: The verdict.
         report: Figures of the model in service; used if they are of the model that gave the verdict.
     """
-    against = isinstance(found, Prediction) and found.provenance.needs_review
-    unsure = found.needs_review or against
+    origin = found.provenance if isinstance(found, Prediction) else None
+    declared = origin is not None and origin.basis == "provenance" and origin.label != found.label
+    against = origin is not None and origin.needs_review
+    unsure = not declared and (found.needs_review or against)
     key = f"{'ai' if found.label == 'ai_generated' else 'real'}_{'unsure' if found.needs_review else 'sure'}"
+    if declared:
+        key = "declared"
     sentence = text.SENTENCE.format(
         chance=percent(found.probability),
         policy=policy(found.policy),
         threshold=percent(found.threshold),
     )
-    if found.needs_review:
+    if found.needs_review and not declared:
         sentence = f"{sentence} {text.UNSURE_SENTENCE}"
-    tone: Tone = "doubt" if unsure else "fake" if found.label == "ai_generated" else "real"
+    is_fake = declared or found.label == "ai_generated"
+    tone: Tone = "doubt" if unsure else "fake" if is_fake else "real"
     return Words(
         tone,
         text.VERDICTS[key],

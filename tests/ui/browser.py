@@ -111,7 +111,7 @@ class Browser:
 
     def severe(self) -> list[str]:
         """What the console calls an error since it was last asked."""
-        found: list[dict[str, Any]] = self.chrome.get_log("browser")
+        found: list[dict[str, Any]] = self.chrome.get_log("browser")  # type: ignore[no-untyped-call]
         return [str(entry["message"]) for entry in found if entry["level"] == "SEVERE"]
 
     def foreign(self, own: Sequence[str]) -> list[str]:
@@ -134,6 +134,11 @@ class Browser:
         time.sleep(0.6)  # what fades in has no event for its end
         path.parent.mkdir(parents=True, exist_ok=True)
         assert self.chrome.save_screenshot(str(path))
+
+    def narrow(self, width: int) -> None:
+        """Make the page as narrow as a phone's, which a window without a screen cannot be."""
+        metrics = {"width": width, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+        self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def until(self, what: str, check: Callable[[], Any]) -> Any:
         """Poll until `check` returns something true, and return it."""

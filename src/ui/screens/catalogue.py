@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from src.client import ApiError, Prediction
 from src.ui import states, table
-from src.ui.gateway import Gateway, connect, policies_of, settings
+from src.ui.gateway import Gateway, connect, policies_of, settings, takes_addresses
 from src.ui.scan import Predict, Row, Scan
 from src.ui.sources import Item, Limits, from_csv, from_files, from_zip, members, open_zip
 from src.ui.strings import catalogue as text
@@ -104,7 +104,7 @@ def _begin(source: str, files: list[UploadedFile], wanted: str | None) -> Scan:
         archive = open_zip(files[0].getvalue())
         items, total = from_zip(archive, limits), len(members(archive))
     elif source == "csv":
-        if not gateway.takes_addresses():
+        if not takes_addresses():
             raise ApiError("url_disabled", 403, text.CSV_OFF)
         found = list(from_csv(files[0].getvalue(), limits))
         items, total = iter(found), len(found)

@@ -9,7 +9,7 @@ from streamlit.elements.widgets.chat import ChatInputValue
 
 from src.client import ApiError
 from src.ui import states
-from src.ui.gateway import Gateway, connect, policies_of
+from src.ui.gateway import Gateway, connect, policies_of, takes_addresses
 from src.ui.judging import Desk, Judged, Upload
 from src.ui.screens.panel import Panel
 from src.ui.strings import inspect as text
@@ -18,7 +18,7 @@ from src.ui.wording import file_name, markdown, percent, policy
 from src.utils.model_card import Policy
 
 MOST = 24
-_DESK, _PASTED, _FETCHED, _TAKES = "inspect_desk", "inspect_pasted", "inspect_fetched", "takes_addresses"
+_DESK, _PASTED, _FETCHED = "inspect_desk", "inspect_pasted", "inspect_fetched"
 
 
 def page() -> None:
@@ -29,7 +29,7 @@ def page() -> None:
     try:
         policies = policies_of(gateway.model())
         report = gateway.report()
-        addresses = _takes_addresses(gateway)
+        addresses = takes_addresses()
     except ApiError as error:
         states.show(error, "inspect")
         return
@@ -39,12 +39,6 @@ def page() -> None:
         chosen = found[_choose(found)]
         desk: Desk = st.session_state[_DESK]
         Panel(gateway, desk, wanted, policies, report).draw(chosen)
-
-
-def _takes_addresses(gateway: Gateway) -> bool:
-    if _TAKES not in st.session_state:
-        st.session_state[_TAKES] = gateway.takes_addresses()
-    return bool(st.session_state[_TAKES])
 
 
 def _ask(gateway: Gateway, policies: dict[str, Policy], *, addresses: bool) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from src.client import ApiError, Model
@@ -9,7 +11,7 @@ from src.ui import charts, states
 from src.ui.gateway import connect, policies_of
 from src.ui.strings import model as text
 from src.ui.strings import shared
-from src.ui.wording import interval, markdown, percent, policy
+from src.ui.wording import interval, markdown, moment, percent, policy
 from src.utils.model_card import Policy
 from src.utils.model_report import Curve, Dataset, Estimate, ModelReport
 
@@ -49,7 +51,7 @@ def _card(model: Model) -> None:
         "name": model.name,
         "version": model.version,
         "architecture": model.architecture,
-        "created": str(extra.get("created") or ""),
+        "created": _moment(str(extra.get("created") or "")),
         "git_commit": str(extra.get("git_commit") or "")[:_SHORT],
         "data_hash": str(extra.get("data_hash") or "")[:_SHORT],
     }
@@ -58,6 +60,13 @@ def _card(model: Model) -> None:
         shown = [(name, value) for name, value in facts.items() if value]
         for index, (name, value) in enumerate(shown):
             columns[index % len(columns)].markdown(f"{text.CARD[name]}  \n**{markdown(value)}**")
+
+
+def _moment(stamp: str) -> str:
+    try:
+        return moment(datetime.fromisoformat(stamp))
+    except ValueError:
+        return stamp
 
 
 def _policies(policies: dict[str, Policy], report: ModelReport | None) -> None:
@@ -80,8 +89,11 @@ def _policies(policies: dict[str, Policy], report: ModelReport | None) -> None:
                 names["recall"]: _figure(measured.figures.get("recall")),
                 names["review"]: percent(measured.review_share, 1),
             }
-        rows.append(row | {names["purpose"]: each.description})
+        rows.append(row)
     st.dataframe(rows, hide_index=True)
+    for name, each in policies.items():
+        if each.description:
+            st.caption(f"**{markdown(policy(name))}** – {markdown(each.description)}")
 
 
 def _choose(report: ModelReport) -> tuple[Dataset, str]:
@@ -112,7 +124,9 @@ def _explore(curve: Curve, policies: dict[str, Policy]) -> None:
     if false is not None and found is not None:
         st.markdown(text.PER_THOUSAND.format(false=f"{1000 * false:.0f}", missed=f"{1000 * (1 - found):.0f}"))
     marks = {name: each.threshold for name, each in policies.items()}
-    st.altair_chart(charts.threshold_chart(curve, at, marks), alt=text.EXPLORER)
+    wide, narrow = st.columns([3, 2], gap="medium")
+    wide.altair_chart(charts.threshold_chart(curve, at, marks), alt=text.EXPLORER)
+    narrow.altair_chart(charts.roc_chart(curve, at), alt=text.ROC)
 
 
 def _figures(report: ModelReport, policies: dict[str, Policy], dataset: Dataset, tier: str) -> None:

@@ -19,7 +19,7 @@ from src.ui.wording import duration, markdown, milliseconds, percent
 _SEEN = "monitoring_seen"
 _EVERY_S = 5.0
 _MOST_SEEN = 240
-_TILE_PX = 172
+_TILE_PX = 162
 _ALARMING = {"warning", "critical"}
 
 
@@ -112,7 +112,7 @@ def _traffic(figures: Figures) -> None:
         st.subheader(text.TRAFFIC)
         st.caption(text.TRAFFIC_LINE)
         rates = _rates(figures)
-        if rates:
+        if len(rates) > 1:
             st.altair_chart(charts.traffic_chart(rates), alt=text.TRAFFIC_LINE)
         else:
             st.caption(text.TRAFFIC_WAIT)

@@ -52,7 +52,8 @@ class Panel:
         with left:
             with st.spinner(text.EXPLAINING):
                 judged = self.desk.explain(self.gateway, judged, self.policy)
-            _picture(judged)
+            with st.container(key="inspect_picture"):
+                _picture(judged)
             _downloads(judged, found)
         with right:
             _feedback(found)

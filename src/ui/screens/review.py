@@ -90,41 +90,63 @@ def _item(gateway: Gateway, queue: Queue, policies: dict[str, Policy], report: M
     picture = queue.picture(gateway, item)
     left, right = st.columns(2, gap="large")
     with left:
-        if picture is None:
-            st.info(text.REVIEW_NO_PHOTO)
-        else:
-            st.image(picture, width="stretch", alt=item.id)
-        st.caption(f"{moment(item.created_at)} · {markdown(item.model_version)} · `{item.id}`")
-    with right:
+        with st.container(key="review_picture"):
+            if picture is None:
+                st.info(text.REVIEW_NO_PHOTO)
+            else:
+                st.image(picture, width="stretch", alt=item.id)
         more = text.REVIEW_MORE if queue.cursor else ""
-        position = text.REVIEW_POSITION.format(position=queue.at + 1, loaded=len(queue.items), more=more)
-        st.caption(position)
+        place = text.REVIEW_POSITION.format(position=queue.at + 1, loaded=len(queue.items), more=more)
+        st.caption(f"{place} · {moment(item.created_at)} · {markdown(item.model_version)} · `{item.id}`")
+        look.signals(*_evidence(item))
+    with right:
+        look.verdict_card(words_of(item, report), item.probability, _band(item, policies))
         _decide(gateway, queue, item)
-        band = policies.get(item.policy)
-        if band is None or band.threshold != item.threshold:
-            band = Policy(threshold=item.threshold, review_low=item.threshold, review_high=item.threshold)
-        look.verdict_card(words_of(item, report), item.probability, band)
-        found, basis = _evidence(item)
-        look.signals(found, basis)
+
+
+def _band(item: KeptPrediction, policies: dict[str, Policy]) -> Policy:
+    known = policies.get(item.policy)
+    if known is not None and known.threshold == item.threshold:
+        return known
+    # Judged by another model: its review band is not known here.
+    return Policy(threshold=item.threshold, review_low=item.threshold, review_high=item.threshold)
 
 
 def _decide(gateway: Gateway, queue: Queue, item: KeptPrediction) -> None:
-    reviewer = feedback.name_field("review")
-    picked = st.pills(text.REVIEW_REASON_PICK, text.REVIEW_REASONS, key=f"why_{item.id}")
-    typed = st.text_input(
-        inspect_text.REASON, placeholder=inspect_text.REASON_HINT, max_chars=1900, key=f"reason_{item.id}"
-    )
     with st.container(horizontal=True):
-        real = st.button(inspect_text.SAY_REAL, shortcut="1", icon=":material/check:", key="review_real")
+        real = st.button(
+            inspect_text.SAY_REAL, shortcut="1", icon=":material/check:", type="primary", key="review_real"
+        )
         fake = st.button(
-            inspect_text.SAY_FAKE, shortcut="2", icon=":material/auto_awesome:", key="review_fake"
+            inspect_text.SAY_FAKE,
+            shortcut="2",
+            icon=":material/auto_awesome:",
+            type="primary",
+            key="review_fake",
         )
         unsure = st.button(
             inspect_text.SAY_UNSURE, shortcut="3", icon=":material/question_mark:", key="review_unsure"
         )
-    with st.container(horizontal=True):
         back = st.button(text.REVIEW_BACK, shortcut="Left", disabled=queue.at == 0, key="review_back")
         on = st.button(text.REVIEW_NEXT, shortcut="Right", key="review_next")
+    told = st.container()
+    name, why = st.columns(2)
+    with name:
+        reviewer = feedback.name_field("review")
+    with why:
+        typed = st.text_input(
+            inspect_text.REASON,
+            placeholder=inspect_text.REASON_HINT,
+            max_chars=1900,
+            key=f"reason_{item.id}",
+        )
+    picked = st.pills(
+        text.REVIEW_REASON_PICK,
+        text.REVIEW_REASONS,
+        key=f"why_{item.id}",
+        label_visibility="collapsed",
+        wrap=True,
+    )
     _earlier(queue, item)
     if unsure:
         queue.asides.add(item.id)
@@ -134,7 +156,8 @@ def _decide(gateway: Gateway, queue: Queue, item: KeptPrediction) -> None:
     if real or fake:
         label: Label = "real" if real else "ai_generated"
         reason = "; ".join(part for part in (picked, typed.strip()) if part)
-        kept = feedback.send(item.id, label, reviewer=reviewer, reason=reason, place="review")
+        with told:
+            kept = feedback.send(item.id, label, reviewer=reviewer, reason=reason, place="review")
         if kept is not None:
             queue.said[item.id] = kept
             queue.asides.discard(item.id)

@@ -21,7 +21,6 @@ POLICY_COLUMNS = {
     "specificity": "Honest photos called real",
     "recall": "Fakes found",
     "review": "Sent to review",
-    "purpose": "Chosen for",
 }
 NO_REPORT = (
     "No report of this model lies beside it, so there are no figures to show. The next release brings one."

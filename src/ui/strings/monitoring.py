@@ -29,7 +29,7 @@ STATE_WORDS = {
 }
 TRAFFIC = "Traffic"
 TRAFFIC_LINE = "Requests per second, since this page was opened"
-TRAFFIC_WAIT = "The line begins with the second look, five seconds after the first."
+TRAFFIC_WAIT = "The line begins after three looks, five seconds apart."
 VERDICT_CHART = "Verdicts by policy"
 PROBLEMS = "Refusals and errors by code"
 NO_PROBLEMS = "None since the service started."
