@@ -15,7 +15,7 @@ from src.store.live import LiveRow
 
 DIMENSION = 48
 CUT = 0.0
-FAST = Simulation(photos_between_alarms=1_000_000.0, replicates=4, streams=24, photos=2_000)
+FAST = Simulation(photos_between_alarms=1_000_000.0, replicates=6, streams=24, photos=2_000)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 Kind = Literal["real", "fake", "new"]
@@ -32,8 +32,8 @@ def draw(kinds: list[Kind], seed: int, shops: int = 40) -> Photos:
     # Directions of large variance, as a network's features have them.
     embedding[:, :4] *= 3.0
     embedding[kind == "fake", 0] += 6.0
-    embedding[kind == "new", 1] += 6.0
-    embedding[kind == "new", 2] += 4.0
+    embedding[kind == "new", 1] += 7.0
+    embedding[kind == "new", 2] += 6.0
     logit = rng.normal(np.where(kind == "fake", 3.0, -3.0), 1.6)
     return Photos(
         embedding=embedding.astype(np.float32),

@@ -26,6 +26,7 @@ _FAR_SHARE = 0.015
 _BLOCK = 500
 """Photos whose largest value is one observation of the tail."""
 _TAIL = 0.1
+_PART = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Simulation:
 
     Attributes:
         photos_between_alarms: Stable photos for one false alarm of the whole bank.
-        replicates: Halves of the reference that traffic is drawn from.
+        replicates: Parts of the reference that traffic is drawn from.
         streams: Streams side by side, in each replicate.
         photos: Length of each stream.
         burst: Mean number of photos that one shop sends in a row.
@@ -42,8 +43,8 @@ class Simulation:
         seed: Of all of it.
     """
 
-    photos_between_alarms: float = 1_000_000.0
-    replicates: int = 10
+    photos_between_alarms: float = 2_000_000.0
+    replicates: int = 16
     streams: int = 48
     photos: int = 4_000
     burst: float = 2.0
@@ -78,10 +79,11 @@ def find_limits(
     """Simulate stable traffic and find the limit of each chart.
 
     A reference is a sample of the traffic it stands for, and charts of long memory see the difference. So
-    each replicate's traffic is drawn from another half of the reference's groups (half-samples of clusters,
-    McCarthy 1969), which is as far from the whole as the whole may be from the traffic it stands for. In each
-    replicate an exponential is fitted to the highest tenth of the maxima of blocks of photos and followed to
-    the allowed rate; the largest replicate counts.
+    each replicate's traffic is drawn from a part of the reference's groups (subsamples of clusters, McCarthy
+    1969; Politis and Romano 1994). The mean over a part f of n photos is away from the mean over all of them
+    by a variance of (1 - f) / (f n), and the endless traffic that the reference was drawn from is away by
+    1 / n: halves say what to expect. In each replicate an exponential is fitted to the highest tenth of the
+    maxima of blocks of photos and followed to the allowed rate; the largest replicate counts.
 
     Args:
         space: Learnt on the sample.
@@ -98,9 +100,9 @@ def find_limits(
     features = space.features(sample, own=True)
     found: list[Floats] = []
     while len(found) < plan.replicates:
-        half = (rng.permutation(number.max() + 1) % 2 == 0)[number]
-        pool = Pool(crowd.fake[half], crowd.source[half])
-        found.append(_limits(simulate_maxima(pool, features[half], space, rng, plan), plan))
+        part = (rng.permutation(number.max() + 1) < _PART * (number.max() + 1))[number]
+        pool = Pool(crowd.fake[part], crowd.source[part])
+        found.append(_limits(simulate_maxima(pool, features[part], space, rng, plan), plan))
     return dict(zip(CHARTS, np.max(found, axis=0).tolist(), strict=True))
 
 

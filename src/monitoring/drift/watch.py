@@ -151,8 +151,9 @@ class Watch:
         )
         if self.seen < _LEAST:
             return base
-        # A window that is longer than the traffic would only repeat the one before it.
-        sizes = [size for size in self._sizes if size <= len(photos)] or [len(photos)]
+        sizes = [size for size in self._sizes if size < len(photos)]
+        if len(sizes) < len(self._sizes):
+            sizes.append(len(photos))
         windows = tuple(self._reader.read(photos[-size:]) for size in sizes)
         labels = self._labels.read(labelled)
         change = self._change(labelled)
