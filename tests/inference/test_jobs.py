@@ -177,7 +177,7 @@ def test_service_that_ends_lets_jobs_finish_or_ends_them_as_interrupted(
     async def first(client: httpx.AsyncClient, app: FastAPI) -> None:
         reply = await begin(client, RED, BLUE, data={"callback_url": receiver.url})
         names.append(reply.json()["id"])
-        assert await asyncio.to_thread(detector.begun.acquire, timeout=20)
+        assert await asyncio.to_thread(detector.begun.acquire, timeout=60)
         await app.state.service.jobs.stop(patience_s=0.05)
         detector.gate.set()
 
@@ -210,7 +210,7 @@ def test_jobs_and_their_bytes_are_bounded(settings: Settings, detection: Detecti
         detector.gate.set()
         for reply in begun:
             await ended(client, reply.json()["id"])
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while app.state.service.budget.held and time.monotonic() < give_up:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert app.state.service.budget.held == 0
