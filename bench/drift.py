@@ -89,7 +89,7 @@ def family_results(
     """For each family: a reference without it, stable traffic, and the family at several shares."""
     clean = table.where(table.tier == "clean")
     found: dict[str, Any] = {}
-    plan = Simulation(burst=options.burst)
+    plan = Simulation(burst=options.burst, replicates=options.replicates)
     for number, family in enumerate(families(clean, new, options.families)):
         known = clean.where(clean.family != family)
         fresh = (new or clean).where((new or clean).family == family)
@@ -117,7 +117,7 @@ def family_results(
 def harmless_results(table: EmbeddingTable, card: ModelCard, options: argparse.Namespace) -> dict[str, Any]:
     """New shops, another codec and another season: changes that need not harm the model."""
     clean = table.where(table.tier == "clean")
-    plan = Simulation(burst=options.burst)
+    plan = Simulation(burst=options.burst, replicates=options.replicates)
     cases: dict[str, tuple[EmbeddingTable, EmbeddingTable, float]] = {}
     shops, counts = np.unique(clean.source[~clean.fake], return_counts=True)
     for shop in shops[np.argsort(-counts)[:3]]:
@@ -181,6 +181,9 @@ def main(argv: Sequence[str]) -> int:
     args.add_argument("--stable", type=int, default=100_000, help="stable photos for each family")
     args.add_argument("--feedback", type=float, default=0.1, help="share of photos that people judge")
     args.add_argument("--burst", type=float, default=Simulation().burst)
+    args.add_argument(
+        "--replicates", type=int, default=Simulation().replicates, help="of the limits' simulation"
+    )
     args.add_argument("--out", type=Path, default=Path("reports/drift"))
     options = args.parse_args(argv)
     network = network_hash(options.model)
