@@ -55,7 +55,8 @@ def test_prediction_can_be_read_by_its_id(kept: Client) -> None:
     found = kept.get(f"/predictions/{body['id']}").json()["prediction"]
     for name in ("id", "label", "probability", "threshold", "policy", "model_version", "timings_ms"):
         assert found[name] == body[name]
-    assert found["facts"] == {"format": "JPEG", "width": 120, "height": 90, "bytes": len(PHOTO)}
+    facts = {"format": "JPEG", "width": 120, "height": 90, "bytes": len(PHOTO), "quality": 75}
+    assert found["facts"] == facts
     assert found["evidence"]["provenance"] == body["provenance"]
 
 
