@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+UI_PORT ?= 8501
+DETECTOR_API_URL ?= http://127.0.0.1:8000
 CONFIG ?= configs/train_config.yaml
 # Steps of each of the five fold networks; the released one takes those of CONFIG.
 FOLD_STEPS ?= 550
@@ -26,10 +28,11 @@ TABLE ?= $(SCORES)/embeddings.npz
 UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .cache/uv/bin/uv)
 VENV := .venv
 SERVE_VENV := .venv-serve
+UI_VENV := .venv-ui
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve test check deploy-lint secrets-scan images-test architecture fmt bench \
+.PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test architecture fmt bench \
 	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data splits validate train \
 	folds study evaluate gallery release readme requirements clean
 
@@ -39,6 +42,16 @@ help: ## show this list
 # Each thread's own arena of glibc would keep some memory of photos that are long done.
 serve: $(SERVE_VENV)/.ready ## run the service (HOST=127.0.0.1 PORT=8000)
 	MALLOC_ARENA_MAX=2 exec $(SERVE_PY) -m uvicorn src.inference.api:app --host $(HOST) --port $(PORT) --no-proxy-headers
+
+ui: $(UI_VENV)/.ready ## run the page for people (UI_PORT=8501 DETECTOR_API_URL=http://127.0.0.1:8000)
+	DETECTOR_API_URL=$(DETECTOR_API_URL) exec $(UI_VENV)/bin/python -m streamlit run src/ui/app.py \
+		--server.address $(HOST) --server.port $(UI_PORT)
+
+ui-screenshots: $(VENV)/.ready ## make docs/images anew with Chromium
+	$(PY) -m tests.ui.screenshots
+
+bench-ui: $(VENV)/.ready ## measure the page in Chromium into reports/bench (on an idle machine)
+	$(PY) -m tests.ui.measure
 
 test: $(VENV)/.ready ## run every test, with the coverage floor
 	$(PY) -m pytest --cov --cov-report=term
@@ -160,7 +173,7 @@ requirements: $(UV) ## pin the requirements anew (UPGRADE=--upgrade for newer ve
 	$(subst pyproject.toml,docker/mlflow.in,$(COMPILE)) --constraint requirements-dev.txt -o requirements-mlflow.txt
 
 clean: ## remove environments and caches (data and models stay)
-	rm -rf $(VENV) $(SERVE_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SERVE_VENV) $(UI_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # An environment is ready when its pinned set is installed; a changed set installs it anew.
 $(VENV)/.ready: requirements-dev.txt pyproject.toml | $(UV)
@@ -173,6 +186,12 @@ $(SERVE_VENV)/.ready: requirements-serve.txt pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(SERVE_VENV)
 	$(UV) pip sync --quiet --require-hashes --python $(SERVE_PY) requirements-serve.txt
 	$(UV) pip install --quiet --no-deps --python $(SERVE_PY) --editable .
+	@touch $@
+
+$(UI_VENV)/.ready: requirements-ui.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(UI_VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(UI_VENV)/bin/python requirements-ui.txt
+	$(UV) pip install --quiet --no-deps --python $(UI_VENV)/bin/python --editable .
 	@touch $@
 
 .cache/uv/bin/uv:

@@ -51,7 +51,7 @@ def pages() -> list[StreamlitPage]:
 
 
 def pages_by_name() -> list[str]:
-    """Return the addresses of the pages."""
+    """Return the addresses of the pages, the first page's first."""
     return list(_SCREENS)
 
 

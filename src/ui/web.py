@@ -7,7 +7,7 @@ from pathlib import Path
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config, file_util
@@ -27,7 +27,7 @@ _HEADERS = {
 
 
 def routes() -> list[BaseRoute]:
-    """Return a route for each page but the first, so that its address can be opened by itself.
+    """Return a route for each page, so that its address can be opened by itself; the first one is at `/`.
 
     Streamlit serves one document under every address, and its script then guesses where the server is,
     beginning below the page's own address, which fails. Here the document says where it is.
@@ -44,7 +44,12 @@ def routes() -> list[BaseRoute]:
     async def page(_: Request) -> HTMLResponse:
         return HTMLResponse(document, headers={"Cache-Control": "no-cache"})
 
-    return [Route(f"{root}/{name}", page, methods=["GET"]) for name in pages_by_name()]
+    async def first(_: Request) -> RedirectResponse:
+        return RedirectResponse(f"{root}/")
+
+    start, *others = pages_by_name()
+    found: list[BaseRoute] = [Route(f"{root}/{name}", page, methods=["GET"]) for name in others]
+    return [Route(f"{root}/{start}", first, methods=["GET"]), *found]
 
 
 def middleware() -> list[Middleware]:

@@ -81,6 +81,17 @@ class Browser:
         """Wait until the page is connected, its script has run to its end and its title is there."""
         self.until("the page rests", lambda: self._script(_RESTS))
 
+    def until_at(self, name: str) -> None:
+        """Wait until this is the last part of the address."""
+        self.until(f"the address of {name!r}", lambda: self.chrome.current_url.rsplit("/", 1)[-1] == name)
+
+    def leave(self) -> list[str]:
+        """Go to an empty page; returns what the console called an error until then."""
+        found = self.severe()
+        self.chrome.get("about:blank")
+        self.severe()  # requests that were cut short by leaving
+        return found
+
     def text(self) -> str:
         """All words that a person sees."""
         return str(self._script("return document.body.innerText"))
@@ -90,8 +101,8 @@ class Browser:
         self.until(f"the page shows {words!r}", lambda: words in self.text())
 
     def click(self, words: str, kind: str = "button") -> None:
-        """Press the button that says exactly this."""
-        path = f"//{kind}[normalize-space(.)={words!r} or .//p[normalize-space(.)={words!r}]]"
+        """Press the button that says exactly this, once it can be pressed."""
+        path = f"//{kind}[not(@disabled)][normalize-space(.)={words!r} or .//p[normalize-space(.)={words!r}]]"
         self._act(f"a {kind} {words!r}", path, lambda element: element.click())
 
     def fill(self, label: str, words: str) -> None:
@@ -114,11 +125,12 @@ class Browser:
         found: list[dict[str, Any]] = self.chrome.get_log("browser")  # type: ignore[no-untyped-call]
         return [str(entry["message"]) for entry in found if entry["level"] == "SEVERE"]
 
-    def foreign(self, own: Sequence[str]) -> list[str]:
-        """Addresses that the page loaded something from and that do not begin with one of `own`."""
+    def foreign(self) -> list[str]:
+        """Addresses of other servers that the page loaded something from."""
         script = "return performance.getEntriesByType('resource').map(entry => entry.name)"
         names: list[str] = self._script(script)
-        return [name for name in names if not name.startswith((*own, "data:", "blob:"))]
+        own = str(self._script("return location.origin"))
+        return [name for name in names if not name.startswith((own, "data:", "blob:"))]
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than its window."""

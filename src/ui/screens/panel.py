@@ -73,7 +73,9 @@ def _picture(judged: Judged) -> None:
     if judged.upload.photo is None:
         st.info(text.FROM_ADDRESS)
     elif not isinstance(explained, Explanation):
-        if judged.picture is not None:
+        if judged.picture is None:
+            st.caption(text.NO_PREVIEW)
+        else:
             st.image(judged.picture, width="stretch", alt=name)
         if explained is not None:
             st.info(text.NO_HEATMAP.format(reason=states.sentence_of(explained)))

@@ -12,7 +12,6 @@ CARD = {
     "git_commit": "Commit",
     "data_hash": "Training data",
 }
-VIEWS = "{views} views of each photo, at most {side} px"
 POLICY_TABLE = "Policies"
 POLICY_COLUMNS = {
     "policy": "Policy",
@@ -61,4 +60,3 @@ RELIABILITY_X = "Probability said"
 RELIABILITY_Y = "Share that was AI-generated"
 HISTOGRAM = "Where photos land"
 HISTOGRAM_Y = "Photos"
-INTERVAL = "{value} ({low} to {high})"

@@ -19,7 +19,6 @@ REVIEW_NO_PHOTO = (
     "The photo itself was not kept. `DETECTOR_STORE_IMAGES` makes the service keep photos that wait "
     "for review."
 )
-REVIEW_KEYS = "Keys: **1** real · **2** AI-generated · **3** unsure · **→** next · **←** back"
 REVIEW_REASONS = (
     "visible artefacts",
     "lettering or logo wrong",
