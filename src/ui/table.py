@@ -22,6 +22,7 @@ Why = Callable[[ApiError], str]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LAST = 2.0
 _ONLY_IF_SAID = {"says", "error"}
+_WORDS = {"verdict", "says", "error", "id"}
 
 
 def count(rows: Sequence[Row]) -> dict[Show, int]:
@@ -58,7 +59,7 @@ def frame(rows: Sequence[Row], why: Why) -> pd.DataFrame:
     # Columns that say nothing take room from those that do.
     said = [name for name in text.TABLE if name not in _ONLY_IF_SAID or any(cell.get(name) for cell in cells)]
     table = pd.DataFrame(cells, columns=said)
-    for name in _ONLY_IF_SAID & set(said):
+    for name in _WORDS & set(said):
         table[name] = table[name].fillna("")
     return table.rename(columns=text.TABLE)
 

@@ -156,11 +156,12 @@ def _show(rows: list[Row]) -> None:
         height=min(_TALLEST_PX, _HEAD_PX + _ROW_PX * max(1, len(rows))),
         column_config={
             names["photo"]: st.column_config.ImageColumn(names["photo"], width="small"),
+            names["verdict"]: st.column_config.TextColumn(names["verdict"], width=110),
             names["probability"]: st.column_config.ProgressColumn(
                 names["probability"], format="%.0f %%", min_value=0, max_value=100
             ),
             names["needs_review"]: st.column_config.CheckboxColumn(names["needs_review"], width="small"),
-            names["error"]: st.column_config.TextColumn(names["error"], width="large"),
+            names["error"]: st.column_config.TextColumn(names["error"], width="medium"),
         },
     )
 
