@@ -22,7 +22,7 @@ Why = Callable[[ApiError], str]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _LAST = 2.0
 _ONLY_IF_SAID = {"says", "error"}
-_WORDS = {"verdict", "says", "error", "id"}
+_NO_WORDS = {"verdict": "", "says": "", "error": "", "id": ""}
 
 
 def count(rows: Sequence[Row]) -> dict[Show, int]:
@@ -58,10 +58,7 @@ def frame(rows: Sequence[Row], why: Why) -> pd.DataFrame:
     cells = [_cells(row, why) for row in rows]
     # Columns that say nothing take room from those that do.
     said = [name for name in text.TABLE if name not in _ONLY_IF_SAID or any(cell.get(name) for cell in cells)]
-    table = pd.DataFrame(cells, columns=said)
-    for name in _WORDS & set(said):
-        table[name] = table[name].fillna("")
-    return table.rename(columns=text.TABLE)
+    return pd.DataFrame(cells, columns=said).rename(columns=text.TABLE)
 
 
 def plain(rows: Sequence[Row], why: Why) -> pd.DataFrame:
@@ -119,7 +116,7 @@ def _doubt(row: Row) -> float:
 
 
 def _cells(row: Row, why: Why) -> dict[str, object]:
-    shown: dict[str, object] = {"photo": row.thumbnail, "name": file_name(row.name)}
+    shown: dict[str, object] = {"photo": row.thumbnail, "name": file_name(row.name), **_NO_WORDS}
     if isinstance(row.outcome, ApiError):
         return shown | {"error": why(row.outcome)}
     found = row.outcome
