@@ -47,9 +47,13 @@ def limit_side(image: Image.Image, max_side: int) -> Image.Image:
 
 def normalise(image: Image.Image, mean: Triple, std: Triple) -> NDArray[np.float32]:
     """RGB picture → float32 [3, H, W], scaled to 0..1, then (x - mean) / std by channel."""
-    pixels = np.asarray(image, dtype=np.float32) / np.float32(255)
-    scaled = (pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+    planes = np.empty((3, image.height, image.width), np.float32)
+    # Plane by plane and in place: several times as quick as a whole picture whose last axis is three long.
+    for plane, band, centre, spread in zip(planes, image.split(), mean, std, strict=True):
+        np.divide(np.asarray(band), np.float32(255), out=plane)
+        np.subtract(plane, np.float32(centre), out=plane)
+        np.divide(plane, np.float32(spread), out=plane)
+    return planes
 
 
 def cut_square(image: Image.Image, left: float, top: float, side: float, size: int) -> Image.Image:

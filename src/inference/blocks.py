@@ -1,7 +1,8 @@
-"""Lets Pillow keep the memory of one picture for the next, so that the system need not clear it anew."""
+"""Where freed memory goes: Pillow keeps that of one picture for the next, a model's goes back at once."""
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 from PIL import Image
@@ -20,3 +21,16 @@ def keep_blocks() -> None:
     core: Any = getattr(Image, "core")  # noqa: B009 - documented ("Block allocator"), but without types
     core.set_block_size(_BLOCK_BYTES)
     core.set_blocks_max(_BLOCKS)
+
+
+def give_back() -> bool:
+    """Return to the system what lies free between pieces in use, as after a model was loaded or replaced.
+
+    Returns:
+        Whether the C library knows how (glibc does; others have no need of it or no way).
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is None:
+        return False
+    trim(0)
+    return True

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from src.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from src.imaging.views import WHOLE, Views, combine_logits, make_views
-from src.inference.blocks import keep_blocks
+from src.inference.blocks import give_back, keep_blocks
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
 from src.inference.photo import Photo, open_photo
@@ -97,7 +97,9 @@ class Detector:
         """
         keep_blocks()
         limits = ImageLimits(**settings.model_dump(include=set(ImageLimits.model_fields)))
-        return cls.from_file(settings.model_path, threads=settings.intra_op_threads, limits=limits)
+        detector = cls.from_file(settings.model_path, threads=settings.intra_op_threads, limits=limits)
+        give_back()
+        return detector
 
     @property
     def card(self) -> ModelCard:

@@ -90,6 +90,17 @@ def test_detail_is_nothing_on_paper_and_much_on_noise():
     assert detail(np.asarray(_noise(20, 20).convert("L"))) > 30
 
 
+def test_normalising_is_the_arithmetic_of_the_formula_bit_for_bit():
+    image = picture(5, (70, 50))
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    pixels = np.asarray(image, np.float32) / np.float32(255)
+    expected = (pixels - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    array = normalise(image, mean, std)
+    assert array.dtype == np.float32
+    assert array.flags.c_contiguous
+    np.testing.assert_array_equal(array, expected.transpose(2, 0, 1))
+
+
 def test_normalisation_is_by_channel():
     image = Image.new("RGB", (4, 2), (255, 0, 51))
     array = normalise(image, (0.5, 0.0, 0.2), (0.5, 1.0, 0.1))

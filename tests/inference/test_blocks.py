@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 from PIL import Image
 
-from src.inference.blocks import keep_blocks
+from src.inference.blocks import give_back, keep_blocks
 from tests.support.pictures import picture
 
 
@@ -45,3 +47,16 @@ def test_pixels_are_the_same(pillow: Any) -> None:
     before = photo.resize((300, 200)).tobytes()
     keep_blocks()
     assert photo.resize((300, 200)).tobytes() == before
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="only glibc keeps what is freed between pieces in use"
+)
+def test_freed_memory_goes_back_to_the_system() -> None:
+    pieces = [bytes(10_000) for _ in range(10_000)]
+    kept = pieces[::50]  # in between, so that nothing is returned by itself
+    full = psutil.Process().memory_info().rss
+    pieces.clear()
+    assert give_back()
+    assert kept
+    assert psutil.Process().memory_info().rss < full - 50 * 10**6
