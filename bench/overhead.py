@@ -27,7 +27,8 @@ from bench.server import REPO
 from bench.service import cpu_s, serving, stage_means, stage_seconds
 
 BAR_MS = 5.0
-WARM_UP = 10
+WARM_UP = 150
+"""Rounds that are not counted: SQLite's log first grows to its full size, which makes its commits slow."""
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def client_of(url: str) -> Iterator[Callable[[], float]]:
         connection.close()
 
 
-def measure(python: str, model: str, rounds: int) -> Report:
+def measure(python: str, model: str, rounds: int, warm_up: int = WARM_UP) -> Report:
     """Send so many photos one at a time, each followed by one to the bare detector."""
     machine = machine_facts()
     with (
@@ -88,7 +89,7 @@ def measure(python: str, model: str, rounds: int) -> Report:
         bare_detector(python, model) as judge,
         client_of(server.url) as send,
     ):
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             send()
             judge()
         pid = server.process.pid

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from bench.photos import procedural_photo
 from src.imaging.decode import decode
 from src.imaging.views import Views, make_views
 from src.inference.session import Session
+from src.utils.cores import usable_cores
 
 BATCHES = (1, 2, 4, 8)
 
@@ -53,7 +53,7 @@ def ways(cores: int) -> list[tuple[int, int, int]]:
 def measure(model: Path, seconds: float, photos: int, width: int = 1600) -> list[Limit]:
     """Try every way for so many seconds; all photos are of one size, so that views can share a batch."""
     files = [procedural_photo(width, width * 3 // 4, seed=seed) for seed in range(photos)]
-    cores = os.cpu_count() or 1
+    cores = usable_cores()
     return [_try(model, files, seconds, way) for way in sorted(ways(cores))]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from src.utils.cores import usable_cores
 from src.utils.errors import ModelError
 from src.utils.model_card import METADATA_KEY, ModelCard
 
@@ -121,7 +121,7 @@ def _open(path: Path, threads: int | None) -> Runtime:
     import onnxruntime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    options.intra_op_num_threads = threads or usable_cores()
     options.inter_op_num_threads = 1
     # The arena keeps the peak of what ever ran, so callers keep their batches small; without it, large
     # buffers go back to the system after every call and inference takes up to twice as long.

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from src.utils.cores import usable_cores
 from src.utils.errors import ConfigError
 
 
@@ -45,7 +46,8 @@ class Settings(BaseSettings):
         max_aspect: Longer side divided by the shorter one.
         max_frames: Most frames of an animation or pages of a document.
         intra_op_threads: Threads of one inference; all cores by default.
-        workers: Photos decoded at once.
+        workers: Photos decoded at once; by default as many as there are cores, at least 2 and at most 8: each
+            may hold `max_decoder_bytes`.
         max_batch: Most photos that one inference takes; it takes what waits and never waits for more.
         queue_size: Photos that may wait beyond those being decoded before `overloaded` is answered.
         max_inflight_bytes: Bytes of all uploads that are being read or worked on, together.
@@ -112,7 +114,7 @@ class Settings(BaseSettings):
     max_frames: int = Field(default=1_000, ge=1)
 
     intra_op_threads: int | None = Field(default=None, ge=1, le=256)
-    workers: int = Field(default=2, ge=1, le=64)
+    workers: int = Field(default_factory=lambda: min(8, max(2, usable_cores())), ge=1, le=64)
     max_batch: int = Field(default=4, ge=1, le=256)
     queue_size: int = Field(default=32, ge=0, le=10_000)
     max_inflight_bytes: int = Field(default=256 * 2**20, ge=2**20)
