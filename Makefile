@@ -29,10 +29,11 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .cache/uv/bi
 VENV := .venv
 SERVE_VENV := .venv-serve
 UI_VENV := .venv-ui
+DOCS_VENV := .venv-docs
 PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
-.PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test architecture fmt bench \
+.PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test docs architecture fmt bench \
 	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data splits validate train \
 	folds study evaluate gallery release readme requirements clean
 
@@ -78,6 +79,9 @@ secrets-scan: $(VENV)/.ready ## look for secrets in tracked files
 
 images-test: $(VENV)/.ready ## build the images with buildah, run them, measure into reports/images (as root)
 	$(PY) -m tests.deploy.images $(if $(IMAGES),--images $(IMAGES))
+
+docs: $(DOCS_VENV)/.ready ## build the documents as a site into site/
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
 
 architecture: $(VENV)/.ready ## the table of rooms, tracked files, requirements
 	$(PY) -m pytest -q tests/architecture
@@ -170,10 +174,11 @@ requirements: $(UV) ## pin the requirements anew (UPGRADE=--upgrade for newer ve
 	$(COMPILE) --constraint requirements-dev.txt --extra train --extra ui -o requirements.txt
 	$(COMPILE) --constraint requirements-dev.txt -o requirements-serve.txt
 	$(COMPILE) --constraint requirements-dev.txt --extra ui -o requirements-ui.txt
+	$(subst pyproject.toml,mkdocs.in,$(COMPILE)) -o requirements-docs.txt
 	$(subst pyproject.toml,docker/mlflow.in,$(COMPILE)) --constraint requirements-dev.txt -o requirements-mlflow.txt
 
 clean: ## remove environments and caches (data and models stay)
-	rm -rf $(VENV) $(SERVE_VENV) $(UI_VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) $(SERVE_VENV) $(UI_VENV) $(DOCS_VENV) site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # An environment is ready when its pinned set is installed; a changed set installs it anew.
 $(VENV)/.ready: requirements-dev.txt pyproject.toml | $(UV)
@@ -186,6 +191,11 @@ $(SERVE_VENV)/.ready: requirements-serve.txt pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(SERVE_VENV)
 	$(UV) pip sync --quiet --require-hashes --python $(SERVE_PY) requirements-serve.txt
 	$(UV) pip install --quiet --no-deps --python $(SERVE_PY) --editable .
+	@touch $@
+
+$(DOCS_VENV)/.ready: requirements-docs.txt | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(DOCS_VENV)
+	$(UV) pip sync --quiet --require-hashes --python $(DOCS_VENV)/bin/python requirements-docs.txt
 	@touch $@
 
 $(UI_VENV)/.ready: requirements-ui.txt pyproject.toml | $(UV)

@@ -9,7 +9,7 @@ import pytest
 REPO = Path(__file__).parents[2]
 REQUIREMENTS = (
     *("requirements.txt", "requirements-serve.txt", "requirements-dev.txt"),
-    *("requirements-ui.txt", "requirements-mlflow.txt"),
+    *("requirements-ui.txt", "requirements-mlflow.txt", "requirements-docs.txt"),
 )
 # Put together here so that this file does not match itself.
 REGISTRY_HOSTS = tuple(
