@@ -87,12 +87,14 @@ async def _one(session: aiohttp.ClientSession, url: str, upload: Hostile, number
 def measure(python: str, model: str, *, number: int, seed: int = 0, at_once: int = 2) -> Report:
     """Attack a service and say how it bore it."""
     machine = machine_facts()
-    with serving(python, model) as server, client_of(server.url) as send:
-        for _ in range(5):
-            send()
+    with serving(python, model) as server:
+        with client_of(server.url) as send:
+            for _ in range(5):
+                send()
         seen = asyncio.run(attack(server.url, server.process.pid, number, seed, at_once))
         healthy = httpx.get(f"{server.url}/readyz", trust_env=False).status_code == httpx.codes.OK
-        send()
+        with client_of(server.url) as send:
+            send()
     times = [seconds for kind in seen.seconds.values() for seconds in kind]
     lasting = seen.memory[int(len(seen.memory) * SETTLED) :]
     low, high = min(lasting), max(lasting)

@@ -32,15 +32,17 @@ def capacity(url: str, seconds: float, clients: int = 8, width: int = 1600) -> f
     return drive(Plan(url=url, seconds=seconds, clients=clients, width=width)).throughput
 
 
-def measure(python: str, model: str, *, seconds: float, load: float = 0.5, width: int = 1600) -> Report:
+def measure(
+    python: str, model: str, *, seconds: float, load: float = 0.5, width: int = 1600, singles: int = SINGLE
+) -> Report:
     """Find the capacity, then send at a share of it."""
     machine = machine_facts()
     with serving(python, model) as server:
         capacity(server.url, min(3.0, seconds), width=width)  # warm
         most = capacity(server.url, min(20.0, seconds), width=width)
-        before = single_ms(server.url)
+        before = single_ms(server.url, singles)
         outcome = drive(Plan(url=server.url, seconds=seconds, rate=load * most, width=width))
-        single = statistics.mean([before, single_ms(server.url)])
+        single = statistics.mean([before, single_ms(server.url, singles)])
     failed = outcome.sent - outcome.answers["200"]
     figures = [
         Figure("capacity", "photos a second at saturation", most, "photos/s"),

@@ -16,7 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
-from time import perf_counter, process_time
+from time import perf_counter, process_time, time
 
 import aiohttp
 import numpy as np
@@ -62,6 +62,7 @@ class Outcome:
         latencies_ms: Of the answers of status 200, in order of their end.
         finished_in_time: Answers of status 200 that came while photos were still being sent.
         seconds: How long photos were sent.
+        ended: When sending ended, by the system's clock; answers may have come later.
         lag_ms: How late an open loop's sends were, 99th percentile: what the generator itself adds.
         cpu_s: Processor time that the generator took.
     """
@@ -70,6 +71,7 @@ class Outcome:
     latencies_ms: list[float] = field(default_factory=list)
     finished_in_time: int = 0
     seconds: float = 0.0
+    ended: float = 0.0
     lag_ms: float = 0.0
     cpu_s: float = 0.0
 
@@ -118,6 +120,7 @@ class Generator:
             else:
                 await self._send_by_clock(session)
         self._outcome.seconds = plan.seconds
+        self._outcome.ended = time() - (perf_counter() - self._ends)
         self._outcome.cpu_s = process_time() - cpu
         return self._outcome
 

@@ -59,14 +59,20 @@ def swing_percent(samples: Sequence[Sample], settle_s: float) -> float:
     return 100 * (high - low) / (high + low)
 
 
-def recovery_s(url: str, healthy_ms: float, patience_s: float = 60.0) -> float:
-    """Seconds from now until a photo alone is answered as quickly as before; infinite if that never comes."""
-    begun = time.perf_counter()
-    while (now := time.perf_counter() - begun) < patience_s:
+def recovery_s(url: str, healthy_ms: float, ended: float, patience_s: float = 60.0) -> float:
+    """Seconds from the end of the load until a photo alone is answered as quickly as before.
+
+    Args:
+        url: Of the service.
+        healthy_ms: What counts as quick.
+        ended: When the load ended, by the system's clock.
+        patience_s: Until then; infinite is returned if it has not come.
+    """
+    while time.time() - ended < patience_s:
         try:
             with client_of(url) as send:
                 if send() <= healthy_ms:
-                    return now
+                    return time.time() - ended
         except (RuntimeError, OSError):
             pass  # still refusing, which is what is measured here
         time.sleep(0.05)
@@ -94,7 +100,7 @@ def measure(
         generator = start(Plan(url=server.url, seconds=seconds, rate=factor * most, width=width))
         samples = watch(pid, generator)
         outcome = finish(generator)
-        recovered = recovery_s(server.url, _HEALTHY * single)
+        recovered = recovery_s(server.url, _HEALTHY * single, outcome.ended)
         crashed = server.process.poll() is not None
     figures = _figures(
         outcome,
