@@ -74,7 +74,7 @@ def test_moment_without_a_zone_never_reaches_a_database() -> None:
 
 
 def test_every_table_is_named_as_its_migration_names_it() -> None:
-    assert set(metadata.tables) == {"predictions", "feedback", "idempotency_keys", "deletions"}
+    assert set(metadata.tables) == {"predictions", "feedback", "idempotency_keys", "deletions", "jobs"}
 
 
 def test_records_and_stats_load_no_database() -> None:
