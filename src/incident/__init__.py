@@ -1,0 +1,1 @@
+"""A generator that gets past the detector: from the labels to a better model, and the rehearsal of all of it."""
