@@ -8,7 +8,7 @@ import io
 import statistics
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -25,8 +25,6 @@ from bench.service import memory_mb, serving
 
 HANG_S = 2.0
 SWING = 5.0
-SETTLED = 0.2
-"""Share of the inputs after which memory is looked at: until then each decoder meets its first."""
 _PATIENCE_S = 30.0
 
 
@@ -38,13 +36,15 @@ class Seen:
         statuses: Answers by kind and status; a connection that broke is `broken`.
         seconds: Of each answer, by kind.
         failures: Kind and number of inputs that met a 5xx or no answer.
-        memory: Resident MB after shares of the inputs.
+        memory: Resident MB after each hundredth of the inputs, when nothing is in work.
+        peak: Most resident MB after any upload.
     """
 
     statuses: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     failures: list[tuple[str, int]] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+    peak: float = 0.0
 
     def count(self, status: str) -> int:
         """Answers of a status, of all kinds."""
@@ -52,9 +52,8 @@ class Seen:
 
 
 async def attack(url: str, pid: int, number: int, seed: int, at_once: int) -> Seen:
-    """Send so many inputs, a few at once, and look at the memory a hundred times meanwhile."""
-    seen, numbers = Seen(), iter(range(number))
-    every = max(1, number // 100)
+    """Send so many inputs, a few at once; a hundred times, wait for all answers and look at the memory."""
+    seen = Seen()
     timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
 
@@ -62,11 +61,21 @@ async def attack(url: str, pid: int, number: int, seed: int, at_once: int) -> Se
             for count in numbers:
                 upload = await asyncio.to_thread(hostile, seed + count)
                 await _one(session, url, upload, seed + count, seen)
-                if count % every == 0:
-                    seen.memory.append(memory_mb(pid))
+                seen.peak = max(seen.peak, memory_mb(pid))
 
-        await asyncio.gather(*(send(numbers) for _ in range(at_once)))
+        size = max(1, number // 100)
+        for begin in range(0, number, size):
+            numbers = iter(range(begin, min(begin + size, number)))
+            await asyncio.gather(*(send(numbers) for _ in range(at_once)))
+            seen.memory.append(memory_mb(pid))
     return seen
+
+
+def growth_percent(memory: Sequence[float]) -> float:
+    """By how much the median of the last fifth is above that of the second fifth, in percent."""
+    fifth = max(1, len(memory) // 5)
+    early, late = statistics.median(memory[fifth : 2 * fifth]), statistics.median(memory[-fifth:])
+    return 100 * (late - early) / early
 
 
 async def _one(session: aiohttp.ClientSession, url: str, upload: Hostile, number: int, seen: Seen) -> None:
@@ -96,8 +105,7 @@ def measure(python: str, model: str, *, number: int, seed: int = 0, at_once: int
         with client_of(server.url) as send:
             send()
     times = [seconds for kind in seen.seconds.values() for seconds in kind]
-    lasting = seen.memory[int(len(seen.memory) * SETTLED) :]
-    low, high = min(lasting), max(lasting)
+    growth = growth_percent(seen.memory)
     figures = [
         Figure("inputs", "hostile inputs", len(times)),
         Figure("failures", "answers of 5xx, and none at all", len(seen.failures), bar=0),
@@ -106,9 +114,12 @@ def measure(python: str, model: str, *, number: int, seed: int = 0, at_once: int
         Figure(
             "accepted", "answered by 200: what is odd about them is none of the pixels", seen.count("200")
         ),
-        Figure("memory_low_mb", "memory, least", low, "MB"),
-        Figure("memory_high_mb", "memory, most", high, "MB"),
-        Figure("memory_swing", "memory around its middle, ±", 100 * (high - low) / (high + low), "%", SWING),
+        Figure("memory_low_mb", "memory between uploads, least", min(seen.memory), "MB"),
+        Figure("memory_high_mb", "memory between uploads, most", max(seen.memory), "MB"),
+        Figure("memory_peak_mb", "memory right after an upload, others in work, most", seen.peak, "MB"),
+        Figure(
+            "memory_growth", "memory between uploads, growth from early to late, ±", abs(growth), "%", SWING
+        ),
         Figure("ready_after", "ready afterwards, and answers a photo", int(healthy), bar=1, sense="least"),
     ]
     kinds = {kind: dict(sorted(counts.items())) for kind, counts in sorted(seen.statuses.items())}
@@ -118,8 +129,10 @@ def measure(python: str, model: str, *, number: int, seed: int = 0, at_once: int
         for kind, counts in kinds.items()
     )
     how = (
-        f"{number} uploads of {len(MAKERS)} kinds made by seed {seed}, {at_once} at a time; memory is looked "
-        f"at a hundred times, without the first {SETTLED:.0%}. Answers by kind: {table}."
+        f"{number} uploads of {len(MAKERS)} kinds made by seed {seed}, {at_once} at a time. After each hundredth "
+        "all answers are waited for and memory is looked at; growth is that of its median from the second "
+        "fifth to the last, because each decoder meets its first in the first. Answers by kind: "
+        f"{table}."
     )
     details = {
         "kinds": kinds,

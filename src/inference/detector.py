@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from src.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from src.imaging.views import WHOLE, Views, combine_logits, make_views
-from src.inference.blocks import give_back, keep_blocks
+from src.inference.blocks import Blocks, give_back, let_go
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
 from src.inference.photo import Photo, open_photo
@@ -68,9 +68,12 @@ class Prepared:
 class Detector:
     """A loaded model with everything its card says applied around it."""
 
-    def __init__(self, session: Session, limits: ImageLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, session: Session, limits: ImageLimits = DEFAULT_LIMITS, blocks: Blocks | None = None
+    ) -> None:
         self._session = session
         self._limits = limits
+        self._blocks = blocks
 
     @classmethod
     def from_file(
@@ -95,9 +98,9 @@ class Detector:
         Raises:
             ModelError: As for `from_file`.
         """
-        keep_blocks()
         limits = ImageLimits(**settings.model_dump(include=set(ImageLimits.model_fields)))
-        detector = cls.from_file(settings.model_path, threads=settings.intra_op_threads, limits=limits)
+        session = Session.load(settings.model_path, settings.intra_op_threads)
+        detector = cls(session, limits, Blocks())
         give_back()
         return detector
 
@@ -178,12 +181,11 @@ class Detector:
         Raises:
             ImageError: The photo cannot be used.
         """
-        start = perf_counter()
-        image = open_photo(photo, self._limits, self.card.views.max_side)
-        decode_ms = _since(start)
-        start = perf_counter()
-        views = make_views(image, self.card.views, self.card.mean, self.card.std)
-        return Prepared(views, decode_ms, _since(start))
+        try:
+            return self._prepare(photo)
+        finally:
+            if self._blocks is not None:
+                self._blocks.tidy()
 
     def judge(self, items: Sequence[Prepared], policies: Sequence[str | None]) -> list[Detection]:
         """Score prepared photos together and apply to each its policy.
@@ -205,6 +207,18 @@ class Detector:
             self._conclude(item, score, share_ms, policy)
             for item, score, policy in zip(items, scores, policies, strict=True)
         ]
+
+    def _prepare(self, photo: Photo) -> Prepared:
+        start = perf_counter()
+        try:
+            image = open_photo(photo, self._limits, self.card.views.max_side)
+        except ImageError as error:
+            let_go(error)
+            raise
+        decode_ms = _since(start)
+        start = perf_counter()
+        views = make_views(image, self.card.views, self.card.mean, self.card.std)
+        return Prepared(views, decode_ms, _since(start))
 
     def _detect_chunk(self, photos: Sequence[Photo], policy: str | None) -> list[Detection | ImageError]:
         items = [self._try_prepare(photo) for photo in photos]

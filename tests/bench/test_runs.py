@@ -86,5 +86,11 @@ def test_memory_swings_are_counted_from_the_middle_and_once_settled() -> None:
     assert overload.swing_percent(samples, 100.0) != overload.swing_percent(samples, 100.0)
 
 
+def test_growth_is_from_early_to_late_and_not_by_a_peak() -> None:
+    assert hostile.growth_percent(
+        [50.0] * 3 + [100.0, 900.0, 100.0] + [70.0] * 6 + [110.0] * 3
+    ) == pytest.approx(10.0)
+
+
 def test_percentiles_of_nothing_meet_no_bar() -> None:
     assert not Outcome().percentile(99) <= 1e9

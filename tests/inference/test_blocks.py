@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from src.inference.blocks import give_back, keep_blocks
+from src.inference.blocks import Blocks, give_back, let_go
 from tests.support.pictures import picture
 
 
@@ -24,7 +25,7 @@ def pillow() -> Iterator[Any]:
 
 
 def test_memory_of_one_picture_serves_the_next(pillow: Any) -> None:
-    keep_blocks()
+    Blocks()
     large = picture(0, (1600, 1200))
     large.copy()
     before = pillow.get_stats()
@@ -35,7 +36,7 @@ def test_memory_of_one_picture_serves_the_next(pillow: Any) -> None:
 
 
 def test_what_is_kept_is_bounded(pillow: Any) -> None:
-    keep_blocks()
+    Blocks()
     assert pillow.get_block_size() * pillow.get_blocks_max() <= 16 * 2**20
     pictures = [Image.new("RGB", (1600, 1200)) for _ in range(12)]
     pictures.clear()
@@ -45,7 +46,7 @@ def test_what_is_kept_is_bounded(pillow: Any) -> None:
 def test_pixels_are_the_same(pillow: Any) -> None:
     photo = picture(3, (900, 700))
     before = photo.resize((300, 200)).tobytes()
-    keep_blocks()
+    Blocks()
     assert photo.resize((300, 200)).tobytes() == before
 
 
@@ -60,3 +61,37 @@ def test_freed_memory_goes_back_to_the_system() -> None:
     assert give_back()
     assert kept
     assert psutil.Process().memory_info().rss < full - 50 * 10**6
+
+
+def test_a_huge_picture_is_tidied_away_and_a_usual_one_is_not(pillow: Any) -> None:
+    blocks = Blocks()
+    usual = Image.new("RGB", (1600, 1200))
+    del usual
+    assert not blocks.tidy()
+    huge = Image.new("RGB", (6000, 6000))
+    del huge
+    assert blocks.tidy() is (platform.libc_ver()[0] == "glibc")
+    assert not blocks.tidy()
+
+
+def test_an_error_keeps_nothing_of_the_photo_it_is_about() -> None:
+    class Pixels:
+        pass
+
+    def fail() -> None:
+        pixels = Pixels()
+        refs.append(weakref.ref(pixels))
+        try:
+            int("inner")
+        except ValueError as error:
+            raise LookupError("outer") from error
+
+    refs: list[weakref.ref[Pixels]] = []
+    try:
+        fail()
+    except LookupError as caught:
+        kept = caught
+    assert refs[0]() is not None
+    let_go(kept)
+    assert refs[0]() is None
+    assert isinstance(kept.__cause__, ValueError)
