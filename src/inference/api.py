@@ -13,6 +13,7 @@ from src.inference import description, problem
 from src.inference.access.guard import AccessMiddleware
 from src.inference.access.wire import BodyLimitMiddleware, SecurityHeadersMiddleware
 from src.inference.drain import drained_on_sigterm
+from src.inference.linger import LingeringCloseMiddleware
 from src.inference.request_id import HEADER, RequestIdMiddleware
 from src.inference.routes import (
     batch,
@@ -100,6 +101,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         )
     app.add_middleware(SecurityHeadersMiddleware, hsts=settings.hsts)
     app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(LingeringCloseMiddleware)
 
 
 app = create_app()

@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from src.inference.detector import Detection, Detector
+from src.inference.linger import LingeringCloseMiddleware
 from tests.support.pictures import encode, picture
 from tests.support.service import Client, quiet_settings, running
 from tests.support.tiny_model import write_tiny_model
@@ -44,3 +45,13 @@ def detection(detector: Detector) -> Detection:
 def client(model_path: Path) -> Iterator[Client]:
     with running(quiet_settings(model_path)) as client:
         yield client
+
+
+@pytest.fixture
+def no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read after the reply, so that a sender counts what was read before it."""
+
+    async def discard_nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(LingeringCloseMiddleware, "_discard", discard_nothing)

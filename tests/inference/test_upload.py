@@ -101,6 +101,7 @@ def post_stream(client: Client, sender: Sender, **headers: str) -> httpx.Respons
     return client.post("/predict", content=sender, headers={"Content-Type": BOUNDARY} | headers)
 
 
+@pytest.mark.usefixtures("no_lingering")
 @pytest.mark.parametrize("length", [None, "10", "0", "-5", "many"])
 def test_streaming_body_is_refused_as_soon_as_it_is_too_long(model_path: Path, length: str | None) -> None:
     sender = Sender(pieces=10_000)
@@ -110,6 +111,7 @@ def test_streaming_body_is_refused_as_soon_as_it_is_too_long(model_path: Path, l
     assert sender.taken <= 20
 
 
+@pytest.mark.usefixtures("no_lingering")
 def test_declared_length_over_the_limit_is_refused_unread(model_path: Path) -> None:
     sender = Sender(pieces=10)
     with running(quiet_settings(model_path, max_bytes=MB)) as client:

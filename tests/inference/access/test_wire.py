@@ -65,6 +65,7 @@ class Sender:
             yield b"x" * 4096
 
 
+@pytest.mark.usefixtures("no_lingering")
 @pytest.mark.parametrize("url", ["/predict/url", "/v1/predict/url", f"/predictions/{'0' * 32}/feedback"])
 def test_body_that_is_parsed_is_bounded_while_it_streams(client: Client, url: str) -> None:
     sender = Sender(pieces=5000)
