@@ -1,4 +1,4 @@
-"""The page on the architecture shows the rooms as the test of the rooms has them, and diagrams that are some."""
+"""The page on the architecture shows the rooms as their test has them, and diagrams that are some."""
 
 from __future__ import annotations
 
