@@ -1,7 +1,7 @@
 """Hook of mkdocs: takes in the pages beside docs/, and leads every link to where it is in the site.
 
-In the repository pages lead to each other by their paths, as people read them there. Reports and the documents
-of the root become pages of the site, too; what is code leads to the repository where its address is known
+In the repository pages lead to each other by their paths, as people read them there. Reports and documents
+of the root become pages, too; what is code leads to the repository where its address is known
 (`REPOSITORY_URL`), and is plain text where it is not.
 """  # noqa: INP001 - a hook that mkdocs loads by its path
 
