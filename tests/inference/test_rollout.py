@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -284,7 +285,14 @@ def test_canary_answers_its_share_the_same_photo_always_by_the_same_model(
 
     async def scenario() -> None:
         async with service(trial(tmp_path, canary_share=0.4)) as client:
-            await until(lambda: counted(client, SHADOW_RUNS, 2))
+            others = count(1000)
+
+            async def canary_answers() -> bool:
+                return (await predict(client, next(others))).json()["model_version"] == "2.0.0"
+
+            await until(canary_answers)
+            answers = 'detector_answers_by_model_total{role="challenger"}'
+            before = await metric(client, answers)
             first, again = [
                 [(await predict(client, seed)).json()["model_version"] for seed in range(50)]
                 for _ in range(2)
@@ -292,7 +300,7 @@ def test_canary_answers_its_share_the_same_photo_always_by_the_same_model(
             assert first == again
             assert 8 <= first.count("2.0.0") <= 32  # 20 of 50 expected; six standard deviations are 21
             share = first.count("2.0.0") * 2
-            assert await metric(client, 'detector_answers_by_model_total{role="challenger"}') == share
+            assert await metric(client, answers) == before + share
 
     asyncio.run(scenario())
 
