@@ -130,8 +130,8 @@ def measure(python: str, model: str, *, number: int, seed: int = 0, at_once: int
     )
     how = (
         f"{number} uploads of {len(MAKERS)} kinds made by seed {seed}, {at_once} at a time. After each "
-        "hundredth all answers are waited for and memory is looked at; growth is that of its median from the second "
-        "fifth to the last, because each decoder meets its first in the first. Answers by kind: "
+        "hundredth all answers are waited for and memory is looked at; growth is that of its median from the "
+        "second fifth to the last, because each decoder meets its first in the first. Answers by kind: "
         f"{table}."
     )
     details = {

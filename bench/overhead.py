@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 from rich.progress import track
 
 from bench.load import BOUNDARY, form_of
@@ -110,6 +111,12 @@ def measure(python: str, model: str, rounds: int, warm_up: int = WARM_UP) -> Rep
             "paired_overhead_ms",
             "median of the differences of neighbours",
             statistics.median(a - b for a, b in zip(http_ms, bare_ms, strict=True)),
+            "ms",
+        ),
+        Figure(
+            "undisturbed_ms",
+            "difference of the 10th percentiles: what is left when nothing disturbs",
+            float(np.percentile(http_ms, 10) - np.percentile(bare_ms, 10)),
             "ms",
         ),
         Figure("service_cpu_ms", "processor time of the service, one photo", service_cpu, "ms"),
