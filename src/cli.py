@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src import drift_cli, models_cli
+from src import drift_cli, models_cli, retrain_cli
 from src.inference import rows
 from src.utils.errors import ConfigError, DetectorError, ImageError, ImageTooLarge
 from src.utils.settings import Settings, load_settings
@@ -47,6 +47,7 @@ model_app = typer.Typer(no_args_is_help=True, help="Look at a model file.")
 app.add_typer(model_app, name="model")
 app.add_typer(models_cli.app, name="models")
 app.add_typer(drift_cli.app, name="drift")
+app.command("retrain")(retrain_cli.retrain)
 keys_app = typer.Typer(no_args_is_help=True, help="Issue, list and revoke the service's API keys.")
 app.add_typer(keys_app, name="keys")
 

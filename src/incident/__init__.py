@@ -1,1 +1,1 @@
-"""A generator that gets past the detector: from the labels to a better model, and the rehearsal of all of it."""
+"""From labels to a better model when a generator gets past the detector, and the rehearsal of all of it."""

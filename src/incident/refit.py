@@ -1,9 +1,9 @@
 """A new head from few labels: logistic regression on embeddings, held near the old head, calibrated honestly.
 
-The features stay, so that minutes of training become a second of convex optimisation. What was learnt of known
-photos is kept by three means: they are in the fit, the penalty is on the distance from the old head, and the
-calibration's bias is lowered, or a policy's threshold raised, until specificity on them, out of fold, is what it
-was.
+The features stay, so that minutes of training become a second of convex optimisation. What was learnt of
+known photos is kept by three means: they are in the fit, the penalty is on the distance from the old head,
+and the calibration's bias is lowered, or a policy's threshold raised, until specificity on them, out of fold,
+is what it was.
 """
 
 from __future__ import annotations
@@ -289,8 +289,8 @@ def _calibrate(
 ) -> tuple[Calibration, dict[str, Policy], float]:
     """Calibration and policies for out-of-fold logits, as strict on known real photos as the card's.
 
-    The bias is lowered as far as the default policy's specificity asks. Another policy that would still accuse
-    more of them than before gets a higher threshold.
+    The bias is lowered as far as the default policy's specificity asks. Another policy that would still
+    accuse more of them than before gets a higher threshold.
 
     Returns:
         The calibration, the policies, and by how much the bias was lowered.

@@ -35,13 +35,14 @@ ROOMS: dict[str, frozenset[str]] = {
     "inference": frozenset({"utils", "imaging", "registry", "store", "monitoring"}),
     "evaluation": frozenset({"utils", "imaging", "data", "inference.detector", "monitoring.drift"}),
     "training": frozenset({"utils", "imaging", "data", "evaluation.metrics"}),
-    "incident": _BELOW_INCIDENT,
+    "incident": _BELOW_INCIDENT | {"client"},
     "scan": frozenset({"utils", "inference"}),
     "client": frozenset({"utils"}),
     "ui": frozenset({"utils", "client"}),
     "models_cli": frozenset({"utils", "registry", "evaluation"}),
     "drift_cli": frozenset({"utils", "monitoring", "inference"}),
-    "cli": _BELOW_INCIDENT | {"incident", "scan", "client", "models_cli", "drift_cli"},
+    "retrain_cli": frozenset({"utils", "registry", "store", "evaluation", "incident"}),
+    "cli": _BELOW_INCIDENT | {"incident", "scan", "client", "models_cli", "drift_cli", "retrain_cli"},
 }
 
 # library -> the rooms it may be imported in, at the top of a module or anywhere else.

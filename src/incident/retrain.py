@@ -1,0 +1,345 @@
+"""Feedback in, a challenger out: screened labels, a refitted head or a new training, judged and registered.
+
+Nothing here makes a champion unless it was asked to, and then only through every gate.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from src.data.manifest import PhotoRecord
+from src.evaluation import promotion
+from src.evaluation.card import read_card, write_card
+from src.evaluation.figures import Dataset, Report
+from src.evaluation.gates import GateLimits, GateResult, missed
+from src.evaluation.selection import Selection, select, spread
+from src.incident.candidate import write_candidate
+from src.incident.exam import check_shortcuts, examine
+from src.incident.feedback import read_feedback
+from src.incident.full import FullPlan, train_on
+from src.incident.head import read_head
+from src.incident.refit import LEAST_NEW, MOST_NEW, Examples, refit
+from src.incident.screening import Judged, Screened, ScreeningRules, Witnesses, screen
+from src.incident.seen import Seen, look
+from src.monitoring.drift.bank import Simulation
+from src.monitoring.drift.reference import reference_path, write_reference
+from src.registry.names import Version
+from src.registry.registry import Registry
+from src.utils.errors import ConfigError, DataError, ModelError, PromotionRefused
+
+log = structlog.get_logger(__name__)
+
+LABELS, RESULT, MODEL, REPORT = "labels.json", "retrain.json", "model.onnx", "report.json"
+SIMULATION = Simulation()
+"""How the limits of a drift reference are found."""
+_SHORTCUT_PHOTOS = 400
+
+
+class Kept(Protocol):
+    """Where photos are kept; `src.store.images` has them."""
+
+    def get(self, prediction_id: str) -> bytes | None:
+        """Return a photo's bytes as they came, unless it was not kept or has expired."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainPlan:
+    """What to do with feedback.
+
+    Attributes:
+        store_url: Where it is.
+        out: Folder for everything that is made.
+        since: Labels without a word after this moment are left; the champion's registration, less the
+            quarantine, by default: what was too young then is not now.
+        head_only: Refit the head instead of training.
+        promote: Make the challenger champion if it passes every gate.
+        least: Labels below which nothing is learnt.
+        known: Most photos of `val` that a refit and the screening hold labels against.
+        judged: Most photos of each data set that a refit is judged on; None takes all.
+        manifest: Of the known photos.
+        splits: That the champion was trained by.
+        raw: Where the photos lie.
+        validation: Of `make validate`.
+        limits: Of the gates.
+        rules: Of the screening.
+        full: Of a training.
+    """
+
+    store_url: str
+    out: Path = Path("outputs/retrain")
+    since: datetime | None = None
+    head_only: bool = False
+    promote: bool = False
+    least: int = 20
+    known: int = 1500
+    judged: int | None = None
+    manifest: Path = Path("data/manifest.csv")
+    splits: Path = Path("data/processed/splits.csv")
+    raw: Path = Path("data/raw")
+    validation: Path = Path("reports/data/validation.json")
+    limits: GateLimits = field(default_factory=GateLimits)
+    rules: ScreeningRules = field(default_factory=ScreeningRules)
+    full: FullPlan = field(default_factory=FullPlan)
+
+
+class RetrainResult(BaseModel):
+    """What came of it.
+
+    Attributes:
+        outcome: `too_few_labels`: nothing was learnt. `challenger`: registered, and not champion.
+            `refused`: it was to be promoted, and missed gates. `promoted`: it is champion.
+        labels: Photos that people judged in this time.
+        taken: Of these, learnt from.
+        left_out: Number of the others by reason.
+        agreement: Among people who judged the same photo.
+        version: Of the challenger, in the registry.
+        model_version: By its card.
+        gates: As they were held.
+        drift_reference: Its file, or why there is none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    outcome: Literal["too_few_labels", "challenger", "refused", "promoted"]
+    champion: int
+    since: datetime | None
+    labels: int
+    taken: int
+    left_out: dict[str, int]
+    agreement: float | None
+    version: int | None = None
+    model_version: str | None = None
+    gates: tuple[GateResult, ...] = ()
+    drift_reference: str = ""
+
+
+def retrain(plan: RetrainPlan, shelf: Registry, cache: Path, kept: Kept | None = None) -> RetrainResult:
+    """Run it.
+
+    Args:
+        plan: What to do.
+        shelf: Where the champion is and the challenger goes.
+        cache: For the champion's file.
+        kept: Photos that were kept; a training needs them, a refit does not.
+
+    Raises:
+        ConfigError: There is no champion, or a training has no photos to learn from.
+        DataError: The known photos are missing, or the champion was trained by other splits.
+        StoreError: Feedback cannot be read.
+        RegistryError: The registry fails.
+    """
+    champion = shelf.champion()
+    if champion is None:
+        raise ConfigError("there is no champion to improve: register and promote a model first")
+    model, now = shelf.model_file(champion, cache), datetime.now(UTC)
+    since = plan.since or _registered(champion, plan.rules)
+    people = read_feedback(plan.store_url, since, read_card(model).version)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    result = RetrainResult(
+        outcome="too_few_labels",
+        champion=champion.version,
+        since=since,
+        labels=len(people),
+        taken=0,
+        left_out={},
+        agreement=None,
+    )
+    if len(people) >= plan.least:
+        known = _known(model, plan)
+        screened = screen(people, Witnesses(known.first, known.fake), now, plan.rules)
+        _write_labels(plan.out / LABELS, screened)
+        result = result.model_copy(update=_counts(screened))
+        log.info("labels_screened", taken=len(screened.taken), left_out=result.left_out)
+        if len(screened.taken) >= max(plan.least, LEAST_NEW):
+            result = _learn(
+                result,
+                plan,
+                shelf=shelf,
+                cache=cache,
+                champion=model,
+                known=known,
+                labels=screened.taken,
+                kept=kept,
+            )
+    (plan.out / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return result
+
+
+def _learn(
+    result: RetrainResult,
+    plan: RetrainPlan,
+    *,
+    shelf: Registry,
+    cache: Path,
+    champion: Path,
+    known: Seen,
+    labels: Sequence[Judged],
+    kept: Kept | None,
+) -> RetrainResult:
+    if plan.head_only:
+        model, report, reference = _refit(plan, champion, known, labels)
+    else:
+        if kept is None:
+            raise ConfigError(
+                "a training needs photos, and the service keeps none: set DETECTOR_STORE_IMAGES"
+            )
+        photos = {each.sha256: (each.fake, kept.get(each.prediction_id)) for each in labels}
+        places = {"manifest": plan.manifest, "splits": plan.splits, "raw": plan.raw, "out": plan.out}
+        model, report, reference = train_on(photos, plan.full, **places)
+    version = shelf.register(model, report)
+    shelf.challenge(version)
+    validation = promotion.read_validation(plan.validation)
+    held = promotion.hold(
+        shelf, version, shelf.champion(), cache=cache, validation=validation, limits=plan.limits
+    )
+    outcome: Literal["challenger", "refused", "promoted"] = "challenger"
+    if plan.promote:
+        try:
+            shelf.promote(version, held, summary=promotion.summary(held))
+            outcome = "promoted"
+        except PromotionRefused as error:
+            log.warning("promotion_refused", reason=error.message, missed=len(missed(held)))
+            outcome = "refused"
+    return result.model_copy(
+        update={
+            "outcome": outcome,
+            "version": version,
+            "model_version": read_card(model).version,
+            "gates": tuple(held),
+            "drift_reference": reference,
+        }
+    )
+
+
+def _refit(
+    plan: RetrainPlan, champion: Path, known: Seen, labels: Sequence[Judged]
+) -> tuple[Path, Path, str]:
+    """Refit the head on what the service keeps of each photo; returns model, report, drift reference."""
+    card, old = read_card(champion), read_head(champion)
+    chosen = most_telling(labels, old.logit(_embeddings(labels)).tolist())
+    found = refit(known.examples(kept=True), _examples(chosen), old, card)
+    model = plan.out / MODEL
+    write_candidate(champion, model, found, [each.sha256 for each in chosen])
+    reference = add_reference(model, known, "photos of val, clean")
+    pools, selection = _judged_photos(champion, plan)
+    shortcut = []
+    if "test" in pools:
+        some = spread(
+            [each for each in selection if each.sha256 in set(pools["test"].sha256)], _SHORTCUT_PHOTOS
+        )
+        shortcut = [check_shortcuts(model, some, plan.raw, "test")]
+    report = examine(model, pools, _select(plan, "test").splits_hash, shortcut)
+    return model, write_exam(plan.out / REPORT, report), reference
+
+
+def most_telling(labels: Sequence[Judged], logits: Sequence[float]) -> list[Judged]:
+    """At most `MOST_NEW` labels: those first of which the model was most wrong."""
+    surprise = [
+        (-logit if each.fake else logit, each.sha256, each)
+        for each, logit in zip(labels, logits, strict=True)
+    ]
+    return [each for _, _, each in sorted(surprise, key=lambda item: (-item[0], item[1]))[:MOST_NEW]]
+
+
+def add_reference(model: Path, seen: Seen, origin: str) -> str:
+    """Make the drift reference beside a model and name it in the card; says what came of it.
+
+    Args:
+        model: The file.
+        seen: Photos that it was not trained on.
+        origin: Which they are, for people.
+    """
+    card = read_card(model)
+    path = reference_path(model)
+    try:
+        digest = write_reference(path, seen.reference(read_head(model), card, origin, SIMULATION))
+    except ModelError as error:
+        log.warning("no_drift_reference", reason=error.message)
+        return f"none: {error.message}"
+    write_card(model, card.model_copy(update={"drift_reference": digest}))
+    return path.name
+
+
+def write_exam(path: Path, report: Report) -> Path:
+    """Write a report for the registry; returns where it is."""
+    path.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def _known(model: Path, plan: RetrainPlan) -> Seen:
+    """Photos of known shops that the champion was not trained on, as it sees them."""
+    selection = _select(plan, "val")
+    facts = read_card(model).training
+    if facts is None or facts.splits_hash != selection.splits_hash:
+        raise DataError("the champion was trained by other splits: it may know these photos")
+    return look(model, spread(selection.records, plan.known), plan.raw)
+
+
+def _judged_photos(model: Path, plan: RetrainPlan) -> tuple[dict[Dataset, Seen], list[PhotoRecord]]:
+    """`test`, and as `unseen` the shops that the splits keep out of all training, where they do."""
+    pools: dict[Dataset, Seen] = {}
+    every: list[PhotoRecord] = []
+    wanted: tuple[tuple[Dataset, str], ...] = (("test", "test"), ("unseen", "heldout"))
+    for dataset, split in wanted:
+        records = spread(_select(plan, split).records, plan.judged)
+        if records:
+            pools[dataset] = look(model, records, plan.raw, ("clean", "web", "hard"))
+            every += records
+    return pools, every
+
+
+def _select(plan: RetrainPlan, split: str) -> Selection:
+    return select(plan.manifest, plan.splits, split, may_be_empty=split == "heldout")
+
+
+def _registered(champion: Version, rules: ScreeningRules) -> datetime | None:
+    text = champion.tags.get("registered")
+    return datetime.fromisoformat(text) - timedelta(hours=rules.quarantine_h) if text else None
+
+
+def _embeddings(labels: Sequence[Judged]) -> NDArray[np.float32]:
+    return np.stack([each.embedding for each in labels if each.embedding is not None])
+
+
+def _examples(labels: Sequence[Judged]) -> Examples:
+    digests = np.array([each.sha256 for each in labels])
+    return Examples(
+        _embeddings(labels),
+        np.array([each.fake for each in labels]),
+        np.full(len(labels), "feedback"),
+        digests,
+    )
+
+
+def _counts(screened: Screened) -> dict[str, object]:
+    reasons = sorted({each.reason for each in screened.left_out})
+    return {
+        "taken": len(screened.taken),
+        "left_out": {reason: screened.count(reason) for reason in reasons},
+        "agreement": screened.agreement,
+    }
+
+
+def _write_labels(path: Path, screened: Screened) -> None:
+    taken = [
+        {
+            "prediction_id": each.prediction_id,
+            "sha256": each.sha256,
+            "label": "ai_generated" if each.fake else "real",
+            "reviewers": sorted({vote.reviewer for vote in each.votes}),
+        }
+        for each in screened.taken
+    ]
+    left = [each.model_dump() for each in screened.left_out]
+    path.write_text(json.dumps({"taken": taken, "left_out": left}, indent=1) + "\n", encoding="utf-8")
