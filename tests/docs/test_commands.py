@@ -42,7 +42,15 @@ def wrong(text: str) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("line", shown(), ids=str)
+def each_shown() -> list[object]:
+    """A module of Python is asked for its options in a process of its own, which takes a while."""
+    slow = pytest.mark.slow
+    return [
+        pytest.param(line, marks=slow if "python -m" in line.text else (), id=str(line)) for line in shown()
+    ]
+
+
+@pytest.mark.parametrize("line", each_shown())
 def test_what_a_document_shows_exists(line):
     assert wrong(line.text) is None
 
