@@ -18,8 +18,8 @@ from itertools import pairwise
 from typing import Any
 
 import yaml
-from dvc.cli import DvcParserError
-from dvc.cli.parser import get_main_parser
+from dvc.cli import DvcParserError  # type: ignore[import-untyped]
+from dvc.cli.parser import get_main_parser  # type: ignore[import-untyped]
 from typer.main import get_command
 
 from src.cli import app
@@ -217,7 +217,8 @@ def _docker(words: list[str]) -> None:
         if "detector" in words:
             _detector(words[words.index("detector") + 1 :])
         return
-    plain, waiting = [], False
+    plain: list[str] = []
+    waiting = False
     for before, word in pairwise(words):
         if before in {"-f", "--file"} and not plain and not (REPO / word).is_file():
             raise WrongCommandError(f"no file {word}")
