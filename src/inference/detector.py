@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -75,6 +75,12 @@ class Detector:
         self._limits = limits
         self._blocks = blocks
 
+    def __del__(self) -> None:
+        """Return a replaced model's memory to the system, where the memory of photos is minded, too."""
+        if getattr(self, "_blocks", None) is not None:
+            del self._session
+            give_back()
+
     @classmethod
     def from_file(
         cls, path: Path | str, *, threads: int | None = None, limits: ImageLimits | None = None
@@ -142,8 +148,8 @@ class Detector:
         """
         self.card.policy(policy)  # an unknown policy is one error, not one for each photo
         results: list[Detection | ImageError] = []
-        for chunk in _chunks(photos, _PHOTOS_PER_CHUNK):
-            results.extend(self._detect_chunk(chunk, policy))
+        for start in range(0, len(photos), _PHOTOS_PER_CHUNK):
+            results.extend(self._detect_chunk(photos[start : start + _PHOTOS_PER_CHUNK], policy))
         return results
 
     def score_views(self, views: Sequence[Views]) -> list[ViewScores]:
@@ -284,11 +290,6 @@ class Detector:
             embedding=np.concatenate([part.embedding for part in parts]),
             cam=np.concatenate([part.cam for part in parts]),
         )
-
-
-def _chunks(photos: Sequence[Photo], size: int) -> Iterator[Sequence[Photo]]:
-    for start in range(0, len(photos), size):
-        yield photos[start : start + size]
 
 
 def _since(start: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -12,7 +13,10 @@ import pytest
 from PIL import Image
 
 from src.inference.blocks import Blocks, give_back, let_go
+from src.inference.detector import Detector
 from tests.support.pictures import picture
+from tests.support.service import quiet_settings
+from tests.support.tiny_model import write_tiny_model
 
 
 @pytest.fixture
@@ -95,3 +99,18 @@ def test_an_error_keeps_nothing_of_the_photo_it_is_about() -> None:
     let_go(kept)
     assert refs[0]() is None
     assert isinstance(kept.__cause__, ValueError)
+
+
+def test_a_replaced_model_is_given_back_where_memory_is_minded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pillow: Any
+) -> None:
+    given_back: list[bool] = []
+    monkeypatch.setattr("src.inference.detector.give_back", lambda: given_back.append(True))
+    path = write_tiny_model(tmp_path / "m.onnx")
+    detector = Detector.from_settings(quiet_settings(path))
+    given_back.clear()
+    del detector
+    assert given_back == [True]
+    plain = Detector.from_file(path, threads=1)
+    del plain
+    assert given_back == [True]
