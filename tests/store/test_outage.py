@@ -239,6 +239,7 @@ def test_key_spooled_with_its_record_is_remembered_after_replay(
         outcome = await store.record_once(record, a_claim())
         assert outcome == Outcome(stored=False, prediction_id=record.id)
         # Its key could not be checked while the database was away; its answer was given, so it stays.
+        await asyncio.sleep(0.005)  # ids, and so the order of the replay, tell milliseconds apart
         rival, twin = a_record(), a_record()
         await store.record_once(rival, a_claim(b"another"))
         await store.record_once(twin, a_claim())
