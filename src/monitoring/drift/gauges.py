@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from src.monitoring.drift.schema import DriftReport
+from src.monitoring.drift.schema import DriftReport, share_of_limit
 
 _LEVELS = {"none": 0, "info": 0, "warning": 1, "critical": 2}
 CHANNELS = ("content", "inputs", "labels", "mix")
@@ -57,7 +57,7 @@ def alarms(report: DriftReport) -> dict[str, bool]:
 
 def statistics(report: DriftReport) -> dict[str, float]:
     """Figures by the name of their test."""
-    found = {chart.name: chart.value / chart.limit for chart in report.charts}
+    found = {chart.name: share_of_limit(chart.value, chart.limit) for chart in report.charts}
     if report.windows:
         window = report.windows[-1]
         found |= {
@@ -74,6 +74,6 @@ def statistics(report: DriftReport) -> dict[str, float]:
         found |= {
             "precision": labels.precision.value,
             "recall": labels.recall.value,
-            "label_cusum": labels.cusum / labels.cusum_limit,
+            "label_cusum": share_of_limit(labels.cusum, labels.cusum_limit),
         }
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from src.monitoring.drift.schema import ChartState, DriftReport, Share, WindowState
+from src.monitoring.drift.schema import ChartState, DriftReport, Share, WindowState, share_of_limit
 
 _COLOURS = {"none": "#2e7d32", "info": "#1565c0", "warning": "#b26a00", "critical": "#b71c1c"}
 _STYLE = """
@@ -64,7 +64,7 @@ def _head(report: DriftReport) -> str:
 
 
 def _chart(chart: ChartState) -> str:
-    share = min(1.0, chart.value / chart.limit)
+    share = min(1.0, share_of_limit(chart.value, chart.limit))
     colour = _COLOURS["critical" if chart.over else "none"]
     bar = f'<svg viewBox="0 0 100 5" preserveAspectRatio="none"><rect width="{100 * share:.1f}" height="5" '
     return (

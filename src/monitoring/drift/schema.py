@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Literal
 
@@ -24,6 +25,13 @@ class Share(_Said):
     value: float
     low: float
     high: float
+
+
+def share_of_limit(value: float, limit: float) -> float:
+    """A chart's value as a share of its limit; a limit of 0 (nothing ever varied) is kept by 0 alone."""
+    if limit > 0:
+        return value / limit
+    return 0.0 if value <= 0 else math.inf
 
 
 class ChartState(_Said):

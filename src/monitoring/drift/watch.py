@@ -24,6 +24,7 @@ from src.monitoring.drift.schema import (
     ReferenceState,
     Severity,
     WindowState,
+    share_of_limit,
 )
 from src.monitoring.drift.windows import WindowReader
 from src.store.live import Answer, LiveRow
@@ -114,7 +115,7 @@ class Watch:
         for place, photo in enumerate(photos):
             values = self._bank.step(features[slice(place, place + 1)])[:, 0]
             self._values = dict(zip(CHARTS, values.tolist(), strict=True))
-            shares = {name: value / limits[name] for name, value in self._values.items()}
+            shares = {name: share_of_limit(value, limits[name]) for name, value in self._values.items()}
             self._content.hear(photo, shares)
             self._inputs.hear(photo, shares)
             self._photos[hashes[photo.id]] = photo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from src.monitoring.drift.gauges import DriftMetrics
+from src.monitoring.drift.gauges import DriftMetrics, statistics
 from src.monitoring.drift.monitor import DriftMonitor, find_reference
 from src.monitoring.drift.reference import write_reference
+from src.monitoring.drift.schema import ChartState, DriftReport
 from src.store.live import LiveRow
 from src.store.records import Feedback, PhotoFacts, PredictionRecord
 from src.store.store import Store
@@ -227,3 +229,10 @@ def test_a_reference_is_found_by_its_hash_whatever_its_name(card, tmp_path):
     assert hashlib.sha256((tmp_path / "any.reference.npz").read_bytes()).hexdigest() == card.drift_reference
     with pytest.raises(ModelError):
         find_reference(card, [tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize(("value", "share"), [(0.0, 0.0), (0.5, math.inf)])
+def test_a_chart_whose_limit_is_zero_is_told_and_breaks_no_look(value, share):
+    chart = ChartState(name="far", value=value, limit=0.0, over=value > 0)
+    report = DriftReport.model_construct(charts=(chart,), windows=(), labels=None)
+    assert statistics(report)["far"] == share
