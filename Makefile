@@ -35,7 +35,7 @@ SERVE_PY := $(SERVE_VENV)/bin/python
 
 .PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test docs architecture fmt bench \
 	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data splits validate train \
-	folds study evaluate gallery release readme requirements clean
+	folds study evaluate robustness partial gallery release readme requirements clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
@@ -154,6 +154,14 @@ evaluate: $(VENV)/.ready ## score folds and model, fit its card, write reports/d
 	$(PY) -m src.evaluation.report --model $(MODEL) --test $(SCORES)/test.csv --unseen $(SCORES)/fold?.csv \
 		--heldout $(SCORES)/heldout.csv --shortcut $(SCORES)/shortcut.json --latency $(SCORES)/latency.json
 	$(PY) -m src.evaluation.summary
+
+# Each fold's network judges the shops that it never saw, under the shipped card.
+robustness: $(VENV)/.ready ## re-encodings, frames, prints, and attacks with the model file (ten minutes), into reports/detector
+	$(PY) -m src.evaluation.robustness --model $(SHIPPED) --folds $(FOLDS)
+	$(PY) -m src.evaluation.adversarial --model $(SHIPPED) --folds $(FOLDS)
+
+partial: $(VENV)/.ready ## partly generated photos (AUTOENCODER=folder of its weights), into reports/detector
+	$(PY) -m src.evaluation.partial --model $(SHIPPED) --folds $(FOLDS) $(if $(AUTOENCODER),--autoencoder $(AUTOENCODER))
 
 gallery: $(VENV)/.ready ## a page of the worst mistakes on unseen shops, in outputs/ (never to be published)
 	$(PY) -m src.evaluation.gallery --model $(MODEL) --scores $(SCORES)/fold?.csv --out outputs/gallery.html
