@@ -234,6 +234,14 @@ def _docker(words: list[str]) -> None:
             raise WrongCommandError(f"no service {service} in the compose files")
 
 
+def _kubectl(words: list[str]) -> None:
+    """What it applies must be there; the rest is the cluster's own."""
+    for before, word in pairwise(words):
+        folder = before == "-k" and not (REPO / word / "kustomization.yaml").is_file()
+        if folder or (before == "-f" and not (REPO / word).is_file()):
+            raise WrongCommandError(f"no file {word}")
+
+
 def _export(words: list[str]) -> None:
     for word in words:
         _variable(word.partition("=")[0])
@@ -253,6 +261,7 @@ CHECKERS: dict[str, Callable[[list[str]], None]] = {
     "uvicorn": _uvicorn,
     "dvc": _dvc,
     "docker": _docker,
+    "kubectl": _kubectl,
     "export": _export,
     "curl": _plain,  # test_api_calls runs those of docs/API.md, tests/e2e the README's
     **dict.fromkeys(("cat", "cd", "git", "gh", "grep", "openssl", "apt-get"), _plain),

@@ -98,6 +98,8 @@ def test_compound_lines_are_taken_apart():
         "docker build -f docker/wings.Dockerfile .",
         "docker compose up wings",
         "docker compose -f wings.yml up",
+        "kubectl apply -k deploy/kubernetes/wings",
+        "kubectl apply -f deploy/kubernetes/wings.yaml",
         "promtool check config deploy/wings.yml",
         "export DETECTOR_WINGS=2",
         "fly away",
