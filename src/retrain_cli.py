@@ -16,7 +16,7 @@ from src.utils.errors import DetectorError
 from src.utils.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from src.incident.retrain import RetrainResult
+    from src.incident.retrain_plan import RetrainResult
     from src.store.images import Images
 
 REFUSED, USAGE = 1, 2
@@ -67,8 +67,8 @@ def retrain(
     # Imported late: `--help` and a wrong option must answer at once.
     from src.evaluation.gates import load_limits
     from src.incident.full import FullPlan
-    from src.incident.retrain import RetrainPlan
     from src.incident.retrain import retrain as run
+    from src.incident.retrain_plan import RetrainPlan
     from src.incident.screening import ScreeningRules
     from src.registry.registry import Registry
 

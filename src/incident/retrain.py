@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from src.data.manifest import PhotoRecord
 from src.evaluation import promotion
 from src.evaluation.card import read_card, write_card
 from src.evaluation.figures import Dataset, Report
-from src.evaluation.gates import GateLimits, GateResult, missed
+from src.evaluation.gates import missed
 from src.evaluation.selection import Selection, select, spread
 from src.incident.candidate import write_candidate
 from src.incident.exam import check_shortcuts, examine
 from src.incident.feedback import read_feedback
-from src.incident.full import FullPlan, train_on
+from src.incident.fitting import Examples
+from src.incident.full import train_on
 from src.incident.head import read_head
-from src.incident.refit import LEAST_NEW, MOST_NEW, Examples, refit
+from src.incident.refit import LEAST_NEW, MOST_NEW, refit
+from src.incident.retrain_plan import Kept, RetrainPlan, RetrainResult
 from src.incident.screening import Judged, Screened, ScreeningRules, Witnesses, screen
 from src.incident.seen import Seen, look
 from src.monitoring.drift.bank import Simulation
@@ -43,85 +43,6 @@ LABELS, RESULT, MODEL, REPORT = "labels.json", "retrain.json", "model.onnx", "re
 SIMULATION = Simulation()
 """How the limits of a drift reference are found."""
 _SHORTCUT_PHOTOS = 400
-
-
-class Kept(Protocol):
-    """Where photos are kept; `src.store.images` has them."""
-
-    def get(self, prediction_id: str) -> bytes | None:
-        """Return a photo's bytes as they came, unless it was not kept or has expired."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainPlan:
-    """What to do with feedback.
-
-    Attributes:
-        store_url: Where it is.
-        out: Folder for everything that is made.
-        since: Labels without a word after this moment are left; the champion's registration, less the
-            quarantine, by default: what was too young then is not now.
-        head_only: Refit the head instead of training.
-        promote: Make the challenger champion if it passes every gate.
-        least: Labels below which nothing is learnt.
-        known: Most photos of `val` that a refit and the screening hold labels against.
-        judged: Most photos of each data set that a refit is judged on; None takes all.
-        manifest: Of the known photos.
-        splits: That the champion was trained by.
-        raw: Where the photos lie.
-        validation: Of `make validate`.
-        limits: Of the gates.
-        rules: Of the screening.
-        full: Of a training.
-    """
-
-    store_url: str
-    out: Path = Path("outputs/retrain")
-    since: datetime | None = None
-    head_only: bool = False
-    promote: bool = False
-    least: int = 20
-    known: int = 1500
-    judged: int | None = None
-    manifest: Path = Path("data/manifest.csv")
-    splits: Path = Path("data/processed/splits.csv")
-    raw: Path = Path("data/raw")
-    validation: Path = Path("reports/data/validation.json")
-    limits: GateLimits = field(default_factory=GateLimits)
-    rules: ScreeningRules = field(default_factory=ScreeningRules)
-    full: FullPlan = field(default_factory=FullPlan)
-
-
-class RetrainResult(BaseModel):
-    """What came of it.
-
-    Attributes:
-        outcome: `too_few_labels`: nothing was learnt. `challenger`: registered, and not champion.
-            `refused`: it was to be promoted, and missed gates. `promoted`: it is champion.
-        labels: Photos that people judged in this time.
-        taken: Of these, learnt from.
-        left_out: Number of the others by reason.
-        agreement: Among people who judged the same photo.
-        version: Of the challenger, in the registry.
-        model_version: By its card.
-        gates: As they were held.
-        drift_reference: Its file, or why there is none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    outcome: Literal["too_few_labels", "challenger", "refused", "promoted"]
-    champion: int
-    since: datetime | None
-    labels: int
-    taken: int
-    left_out: dict[str, int]
-    agreement: float | None
-    version: int | None = None
-    model_version: str | None = None
-    gates: tuple[GateResult, ...] = ()
-    drift_reference: str = ""
 
 
 def retrain(plan: RetrainPlan, shelf: Registry, cache: Path, kept: Kept | None = None) -> RetrainResult:
@@ -228,7 +149,7 @@ def _refit(
     """Refit the head on what the service keeps of each photo; returns model, report, drift reference."""
     card, old = read_card(champion), read_head(champion)
     chosen = most_telling(labels, old.logit(_embeddings(labels)).tolist())
-    found = refit(known.examples(kept=True), _examples(chosen), old, card)
+    found = refit(known.examples(kept=True), examples_of(chosen), old, card)
     model = plan.out / MODEL
     write_candidate(champion, model, found, [each.sha256 for each in chosen])
     reference = add_reference(model, known, "photos of val, clean")
@@ -312,7 +233,8 @@ def _embeddings(labels: Sequence[Judged]) -> NDArray[np.float32]:
     return np.stack([each.embedding for each in labels if each.embedding is not None])
 
 
-def _examples(labels: Sequence[Judged]) -> Examples:
+def examples_of(labels: Sequence[Judged]) -> Examples:
+    """Labels as a refit takes them; of shops the store knows nothing."""
     digests = np.array([each.sha256 for each in labels])
     return Examples(
         _embeddings(labels),

@@ -23,8 +23,8 @@ from src.evaluation.scores import ScoreTable
 from src.imaging.decode import decode
 from src.imaging.degrade import Tier, apply_tier
 from src.imaging.views import Views, make_views
+from src.incident.fitting import Examples
 from src.incident.head import Head
-from src.incident.refit import Examples
 from src.inference.session import Session
 from src.monitoring.drift.bank import Simulation
 from src.monitoring.drift.reference import Photos, Reference

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from src.incident.fitting import Examples
 from src.incident.head import Head
-from src.incident.refit import Examples
 
 DIMENSION = 1280
 _KNOWN = slice(0, 8)

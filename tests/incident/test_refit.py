@@ -7,8 +7,9 @@ import pytest
 
 from src.evaluation.card import read_card
 from src.incident.candidate import grown_hash, next_version, refitted_card, write_candidate
+from src.incident.fitting import Examples
 from src.incident.head import Head, read_head
-from src.incident.refit import Examples, RefitPlan, refit
+from src.incident.refit import RefitPlan, refit
 from src.utils.errors import DataError
 from src.utils.model_card import Calibration
 from tests.incident.crowds import DIMENSION, crowd, head

@@ -13,7 +13,8 @@ from src import cli
 from src.evaluation.card import read_card
 from src.evaluation.gates import GateLimits
 from src.incident.full import FullPlan, claim_splits, feedback_record, grow
-from src.incident.retrain import RetrainPlan, most_telling, retrain
+from src.incident.retrain import most_telling, retrain
+from src.incident.retrain_plan import RetrainPlan
 from src.incident.screening import ScreeningRules
 from src.inference.detector import Detector
 from src.monitoring.drift.bank import Simulation
