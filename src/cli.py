@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,6 +72,10 @@ def detect(
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders within folders too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header.")] = False,
+    stability: Annotated[
+        bool,
+        typer.Option("--stability", help="Tell how each verdict holds when the photo is saved again; slower."),
+    ] = False,
     fail_on_fake: Annotated[bool, typer.Option(help="Exit with 3 when a photo is AI-generated.")] = False,
 ) -> None:
     """Judge photos, by their pixels and by what their files say; a bad file is a row with an error code."""
@@ -85,7 +90,8 @@ def detect(
         reader = _reader(settings)
         unreadable = fakes = 0
         with rows.json_lines() if json else rows.csv_lines() if csv else rows.table() as write:
-            for name, result in _judge(detector, reader, photos, policy, settings.max_bytes):
+            judged = _judge(detector, reader, photos, policy, settings, stability=stability)
+            for name, result in judged:
                 row = rows.Row.of(name, result)
                 write(row)
                 unreadable += row.error is not None
@@ -198,7 +204,13 @@ def _looks_like_photo(path: Path) -> bool:
 
 
 def _judge(
-    detector: Detector, reader: ManifestReader, names: Sequence[str], policy: str | None, max_bytes: int
+    detector: Detector,
+    reader: ManifestReader,
+    names: Sequence[str],
+    policy: str | None,
+    settings: Settings,
+    *,
+    stability: bool,
 ) -> Iterator[tuple[str, Verdict | ImageError]]:
     """Judge photos in small batches, so that memory stays bounded; shows progress where a person watches."""
     from rich.console import Console
@@ -210,19 +222,35 @@ def _judge(
         task = progress.add_task("photos", total=len(names))
         for start in range(0, len(names), _CHUNK):
             chunk = names[start : start + _CHUNK]
-            files = [_read(name, max_bytes) for name in chunk]
+            files = [_read(name, settings.max_bytes) for name in chunk]
             readable = [data for data in files if isinstance(data, bytes)]
             found = iter(detector.detect_batch(readable, policy))
             for name, data in zip(chunk, files, strict=True):
                 if isinstance(data, ImageError):
                     yield name, data
                     continue
-                result = next(found)
+                result: Detection | ImageError = next(found)
+                if stability and not isinstance(result, ImageError):
+                    result = _with_stability(detector, data, result, settings)
                 if isinstance(result, ImageError):
                     yield name, result
                 else:
                     yield name, (result, _provenance(data, result, reader))
             progress.advance(task, len(chunk))
+
+
+def _with_stability(
+    detector: Detector, photo: bytes, detection: Detection, settings: Settings
+) -> Detection | ImageError:
+    from src.inference.photo import limits_of
+    from src.inference.stability import Variants, measure, with_stability
+
+    variants = Variants(photo, limits_of(settings), detector.card.views.max_side)
+    judge = partial(detector.detect_batch, policy=detection.policy)
+    try:
+        return with_stability(detection, measure(variants, detection, judge))
+    except ImageError as error:
+        return error
 
 
 def _read(name: str, max_bytes: int) -> bytes | ImageError:

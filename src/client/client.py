@@ -102,6 +102,7 @@ class DetectorClient:
         *,
         policy: str | None = None,
         explain: bool = False,
+        stability: bool = False,
         idempotency_key: str | None = None,
     ) -> Prediction:
         """Judge one photo.
@@ -109,7 +110,8 @@ class DetectorClient:
         Args:
             photo: A file's bytes, or its path.
             policy: Of the model's card; its default if None.
-            explain: Add the heatmap as `evidence`.
+            explain: Add the heatmap and what else explains the verdict as `evidence`.
+            stability: Add how the verdict holds when the photo is saved again; costs six photos' time.
             idempotency_key: Same key, same answer; a new one by default.
 
         Raises:
@@ -119,19 +121,25 @@ class DetectorClient:
             "POST",
             "/v1/predict",
             files={"file": ("photo", read(photo))},
-            params=_given(policy=policy, explain=explain or None),
+            params=_given(policy=policy, explain=explain or None, stability=stability or None),
             headers=_key(idempotency_key),
         )
         return _prediction(response)
 
     def predict_many(
-        self, photos: Iterable[Photo], *, policy: str | None = None, workers: int = 4
+        self,
+        photos: Iterable[Photo],
+        *,
+        policy: str | None = None,
+        stability: bool = False,
+        workers: int = 4,
     ) -> Iterator[Prediction | ApiError]:
         """Judge any number of photos, several at a time; one that fails is an error among verdicts.
 
         Args:
             photos: Read as they are needed, so there may be millions.
             policy: As for `predict`.
+            stability: As for `predict`.
             workers: Photos on their way at once.
 
         Yields:
@@ -140,7 +148,7 @@ class DetectorClient:
 
         def judge(photo: Photo) -> Prediction | ApiError:
             try:
-                return self.predict(photo, policy=policy)
+                return self.predict(photo, policy=policy, stability=stability)
             except ApiError as error:
                 return error
 
@@ -171,13 +179,18 @@ class DetectorClient:
         return found
 
     def predict_url(
-        self, url: str, *, policy: str | None = None, idempotency_key: str | None = None
+        self,
+        url: str,
+        *,
+        policy: str | None = None,
+        stability: bool = False,
+        idempotency_key: str | None = None,
     ) -> Prediction:
         """Have the service fetch a photo from a host that it allows, and judge it."""
         response = self._caller.call(
             "POST",
             "/v1/predict/url",
-            json=_given(url=url, policy=policy),
+            json=_given(url=url, policy=policy, stability=stability or None),
             headers=_key(idempotency_key),
         )
         return _prediction(response)

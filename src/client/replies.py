@@ -35,10 +35,44 @@ class Origin(Reply):
     signals: tuple[Signal, ...] = ()
 
 
-class Evidence(Reply):
-    """Why the verdict is what it is: rows of cells over the upright photo, each a probability."""
+class Stability(Reply):
+    """How a verdict holds when the photo is saved again.
 
-    heatmap: tuple[tuple[float, ...], ...]
+    Attributes:
+        score: 1 - the largest change of the probability.
+        flips: In one of these forms the photo gets the other label.
+        probabilities: Form -> probability of AI-generated.
+    """
+
+    score: float
+    flips: bool
+    probabilities: dict[str, float] = {}
+
+
+class Attribution(Reply):
+    """Which family of generators a picture resembles most, if it is one of theirs: a hint, no finding.
+
+    Attributes:
+        family: None when unknown.
+        confidence: Probability of the nearest family among those known, also where it is not named.
+    """
+
+    family: str | None = None
+    confidence: float
+    unknown: bool
+
+
+class Evidence(Reply):
+    """Why the verdict is what it is, as far as that was asked for.
+
+    Attributes:
+        heatmap: Rows of cells over the upright photo, each a probability; empty unless asked for.
+        attribution: Only where the verdict speaks for AI or is doubtful, and the service knows families.
+    """
+
+    heatmap: tuple[tuple[float, ...], ...] = ()
+    attribution: Attribution | None = None
+    stability: Stability | None = None
 
 
 class Prediction(Reply):
@@ -75,6 +109,7 @@ class Explanation(Reply):
         grid: 8 rows of 8 cells over the upright photo, top left first: the probability of AI-generated that
             the photo would have if it looked everywhere as it does there.
         overlay: PNG of the greyed photo under the heatmap.
+        attribution: As in `Evidence`.
     """
 
     label: Label
@@ -84,6 +119,7 @@ class Explanation(Reply):
     model_version: str
     grid: tuple[tuple[float, ...], ...] = Field(alias="heatmap")
     overlay: Base64Bytes = Field(repr=False)
+    attribution: Attribution | None = None
     request_id: str
 
 

@@ -11,6 +11,10 @@ from src.inference.schemas import Prediction
 
 PolicyQuery = Annotated[str | None, Query(max_length=64, description="Policy of the model card.")]
 ExplainQuery = Annotated[bool, Query(description="Add evidence to the reply.")]
+StabilityQuery = Annotated[
+    bool,
+    Query(description="Add how the verdict holds when the photo is saved again; takes five more inferences."),
+]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -29,7 +33,8 @@ class Ask:
 
     Attributes:
         policy: As for a detection.
-        explain: Add the heatmap.
+        explain: Add the heatmap, and the family of generators where the verdict speaks for one.
+        stability: Add how the verdict holds under re-encodings.
         request_id: Of the request.
         api_key_id: Whose request it is.
         idempotency_key: Same key, same answer.
@@ -38,6 +43,7 @@ class Ask:
 
     policy: str | None = None
     explain: bool = False
+    stability: bool = False
     request_id: str = ""
     api_key_id: str | None = None
     idempotency_key: str | None = None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 from pydantic.json_schema import SkipJsonSchema
 
+from src.inference.evidence import Attribution, Stability
 from src.inference.heatmap import Grid
 from src.utils.model_card import Fraction, Label, Policy
 
@@ -23,7 +24,8 @@ class Detection(BaseModel):
         label: `ai_generated` from the policy's threshold on, else `real`.
         probability: Calibrated probability that the photo is AI-generated.
         confidence: Probability of the given label: `probability`, or 1 - `probability` for `real`.
-        needs_review: The probability lies in the policy's review band.
+        needs_review: The probability lies in the policy's review band, or the verdict is known to flip when
+            the photo is saved again.
         threshold: The policy's threshold.
         policy: Name of the policy.
         model_version: Version in the model card.
@@ -33,6 +35,9 @@ class Detection(BaseModel):
         heatmap: Rows of 0..1, top left first, see `heatmap.assemble`.
         timings_ms: Milliseconds for `decode`, `views`, `inference` and `total`; in a batch, `inference` is an
             equal share of the batch's.
+        attribution: The family of generators that it resembles, where the verdict is `ai_generated` or
+            doubtful and the model has an attributor.
+        stability: How the verdict holds when the photo is saved again, where that was asked for.
         embedding: float32 [D], features of the first global view; read-only, never part of the JSON.
     """
 
@@ -52,6 +57,8 @@ class Detection(BaseModel):
     crop_logits: tuple[float, ...]
     heatmap: Grid | None
     timings_ms: dict[str, float]
+    attribution: Attribution | None = None
+    stability: Stability | None = None
     embedding: Vector = Field(exclude=True, repr=False)
 
 

@@ -18,7 +18,7 @@ from src.imaging.views import WHOLE, Views, combine_logits, make_views
 from src.inference.blocks import Blocks, give_back, let_go
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
-from src.inference.photo import Photo, open_photo
+from src.inference.photo import Photo, limits_of, open_photo
 from src.inference.session import Raw, Session
 from src.utils.errors import ImageError
 from src.utils.model_card import ModelCard
@@ -104,7 +104,7 @@ class Detector:
         Raises:
             ModelError: As for `from_file`.
         """
-        limits = ImageLimits(**settings.model_dump(include=set(ImageLimits.model_fields)))
+        limits = limits_of(settings)
         session = Session.load(settings.model_path, settings.intra_op_threads)
         detector = cls(session, limits, Blocks())
         give_back()

@@ -12,6 +12,7 @@ from src.utils.model_card import ModelCard
 if TYPE_CHECKING:
     from src.inference.detection import Detection
     from src.inference.detector import Prepared
+    from src.inference.photo import Photo
 
 
 class Judge(Protocol):
@@ -22,7 +23,7 @@ class Judge(Protocol):
         """The contract of the loaded model."""
         ...
 
-    def prepare(self, photo: bytes) -> Prepared:
+    def prepare(self, photo: Photo) -> Prepared:
         """Decode a photo and cut its views; may take long, may be called from several threads."""
         ...
 
@@ -49,7 +50,12 @@ Witness = Callable[[Judge, bytes, "Prepared", "Detection"], None]
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One accepted photo on its way; times are those of `perf_counter`."""
+    """One accepted photo on its way; times are those of `perf_counter`.
+
+    Attributes:
+        variant: Makes a changed form of a photo that has its verdict; judged in place of `photo`, off the
+            event loop, and shown to no witness.
+    """
 
     detector: Judge
     photo: bytes
@@ -59,4 +65,9 @@ class Job:
     state: Literal["waiting", "working", "done"] = "waiting"
     given_up: bool = False
     prepared: Prepared | None = None
+    variant: Callable[[], Photo] | None = None
     future: Future[Detection] = field(default_factory=Future)
+
+    def prepare(self) -> Prepared:
+        """Decode and cut views; may take long."""
+        return self.detector.prepare(self.photo if self.variant is None else self.variant())

@@ -8,8 +8,14 @@ from PIL import Image
 
 from src.imaging.decode import ImageLimits, decode, normalise_picture
 from src.utils.errors import EmptyImage, ImageError, ImageTooLarge
+from src.utils.settings import Settings
 
 Photo = bytes | Path | Image.Image
+
+
+def limits_of(settings: Settings) -> ImageLimits:
+    """What a photo may ask for, as the settings say."""
+    return ImageLimits(**settings.model_dump(include=set(ImageLimits.model_fields)))
 
 
 def open_photo(photo: Photo, limits: ImageLimits, max_side: int) -> Image.Image:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
+from src.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from src.inference.ask import Answer, Ask
 from src.inference.cache import Cache, Key
 from src.inference.detection import Detection
+from src.inference.evidence import Stability
 from src.inference.examiner import Examined, Examiner
 from src.inference.provenance.combine import Combined, combine
 from src.inference.schemas import Origin, Prediction
-from src.inference.scorer import Judge, Scorer
+from src.inference.scorer import Job, Judge, Scorer
 from src.inference.shadow import Trial
+from src.inference.stability import VARIANTS, Variants, compare, with_stability
 from src.inference.upload import SentPhoto
 from src.monitoring.metrics import Metrics
 from src.monitoring.spans import Tracing
@@ -23,6 +27,9 @@ from src.store.records import Claim, Outcome, PredictionRecord
 from src.utils.errors import DetectorError, OverloadedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from src.inference.photo import Photo
     from src.store.store import Store
 
 _PATIENCE_S = 0.02
@@ -31,11 +38,23 @@ _PATIENCE_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """All that is known about a photo."""
+    """All that is known about a photo; how its verdict holds is known once somebody asked."""
 
     detection: Detection
     examined: Examined
     combined: Combined
+    stability: Stability | None = None
+
+    def shown(self, ask: Ask, *, known: bool) -> Judged:
+        """Leave what this caller asked for; a verdict that was known before took no time."""
+        detection = self.detection
+        if known:
+            timings = dict.fromkeys(detection.timings_ms, 0.0)
+            detection = detection.model_copy(update={"timings_ms": timings})
+        # Whether others asked before must not show: each reply depends on its own question alone.
+        if ask.stability and self.stability is not None:
+            detection = with_stability(detection, self.stability)
+        return replace(self, detection=detection)
 
 
 class Predictor:
@@ -50,6 +69,7 @@ class Predictor:
         trial: Trial,
         *,
         cache_entries: int,
+        limits: ImageLimits = DEFAULT_LIMITS,
         tracing: Tracing | None = None,
     ) -> None:
         self._scorer = scorer
@@ -57,6 +77,7 @@ class Predictor:
         self._store = store
         self._metrics = metrics
         self._trial = trial
+        self._limits = limits
         self._tracing = tracing or Tracing()
         self._cache: Cache[Judged] = Cache(cache_entries)
         self._load = 0
@@ -83,17 +104,17 @@ class Predictor:
         if claim is not None and (earlier := await self._earlier(claim, ask)) is not None:
             return Answer(earlier, "replay")
         key = Key(photo.digest, load, policy)
-        judged = self._cache.get(key)
-        source: Literal["scorer", "cache"] = "scorer" if judged is None else "cache"
-        self._metrics.cache(hit=judged is not None)
-        if judged is None:
-            judged = await self._judge_surely(photo.data, detector, policy, ask.wait_s)
+        known = self._cache.get(key)
+        self._metrics.cache(hit=known is not None)
+        answered = known is not None and (known.stability is not None or not ask.stability)
+        source: Literal["scorer", "cache"] = "cache" if answered else "scorer"
+        if known is not None and answered:
+            judged = known
+        else:
+            judged = await self._judge_surely(photo.data, detector, policy, ask, known)
             if key.model == self._load and judged.examined.complete:
                 self._cache.put(key, judged)
-        else:
-            timings = dict.fromkeys(judged.detection.timings_ms, 0.0)
-            detection = judged.detection.model_copy(update={"timings_ms": timings})
-            judged = Judged(detection, judged.examined, judged.combined)
+        judged = judged.shown(ask, known=known is not None and judged.detection is known.detection)
         self._metrics.verdict(judged.detection.label, policy, needs_review=judged.detection.needs_review)
         record = _record(photo, judged, ask)
         outcome = await self._keep(record, photo.data, claim)
@@ -116,27 +137,57 @@ class Predictor:
         )
         return Answer(prediction, source)
 
-    async def _judge_surely(self, photo: bytes, detector: Judge, policy: str, wait_s: float) -> Judged:
+    async def _judge_surely(
+        self, photo: bytes, detector: Judge, policy: str, ask: Ask, known: Judged | None
+    ) -> Judged:
         """Judge; a challenger that fails as no model may ends its trial, and the champion answers."""
         try:
-            return await self._judge(photo, detector, policy, wait_s)
+            return await self._judge(photo, detector, policy, ask, known)
         except DetectorError:
             raise
         except Exception as error:
             if not self._trial.retire(detector, error):
                 raise
-        return await self._judge(photo, self._scorer.detector, policy, wait_s)
+        return await self._judge(photo, self._scorer.detector, policy, ask, None)
 
-    async def _judge(self, photo: bytes, detector: Judge, policy: str, wait_s: float) -> Judged:
-        ends = perf_counter() + wait_s
+    async def _judge(
+        self, photo: bytes, detector: Judge, policy: str, ask: Ask, known: Judged | None
+    ) -> Judged:
+        expires = perf_counter() + self._scorer.deadline_s
+        if known is None:
+            job = await self._place(
+                lambda: self._scorer.accept(photo, policy, detector), perf_counter() + ask.wait_s
+            )
+            known, expires = await self._finish(job, photo), job.expires
+        if not ask.stability:
+            return known
+        return replace(known, stability=await self._steady(photo, known, detector, expires))
+
+    async def _steady(self, photo: bytes, judged: Judged, detector: Judge, expires: float) -> Stability:
+        """Judge the photo's forms one after another, so that a caller who asks holds one place, not six."""
+        policy = judged.detection.policy
+        variants = Variants(photo, self._limits, detector.card.views.max_side)
+        verdicts = []
+        for name in VARIANTS:
+            make = partial(variants.make, name)
+            admit = partial(self._form, detector, policy, expires, make)
+            verdicts.append(await self._scorer.finish(await self._place(admit, expires)))
+        return compare(judged.detection, verdicts)
+
+    def _form(self, detector: Judge, policy: str, expires: float, make: Callable[[], Photo]) -> Job:
+        return self._scorer.admit(Job(detector, b"", policy, perf_counter(), expires, variant=make))
+
+    async def _place(self, admit: Callable[[], Job], ends: float) -> Job:
+        """Try for a place until there is one, or it is too late."""
         while True:
             try:
-                job = self._scorer.accept(photo, policy, detector)
-                break
+                return admit()
             except OverloadedError:
                 if perf_counter() >= ends:
                     raise
             await asyncio.sleep(_PATIENCE_S)
+
+    async def _finish(self, job: Job, photo: bytes) -> Judged:
         examining = self._examiner.examine(photo)
         try:
             detection = await self._scorer.finish(job)
@@ -180,7 +231,8 @@ class Predictor:
 def _claim(photo: SentPhoto, policy: str, ask: Ask) -> Claim | None:
     if ask.idempotency_key is None:
         return None
-    body = hashlib.sha256(f"{photo.digest}:{policy}".encode()).hexdigest()
+    options = f"{policy}:stability" if ask.stability else policy
+    body = hashlib.sha256(f"{photo.digest}:{options}".encode()).hexdigest()
     return Claim(key=ask.idempotency_key, owner=ask.api_key_id or "", body_hash=body)
 
 
@@ -205,6 +257,7 @@ def _record(photo: SentPhoto, judged: Judged, ask: Ask) -> PredictionRecord:
             "provenance": _origin(judged).model_dump(mode="json", exclude_none=True),
             "heatmap": detection.heatmap,
             "pixels_need_review": detection.needs_review,
+            **detection.model_dump(include={"attribution", "stability"}, exclude_none=True),
         },
         facts=judged.examined.facts,
         timings_ms=detection.timings_ms,

@@ -22,8 +22,10 @@ class Row:
 
     Attributes:
         path: As it was found, `-` for stdin.
-        label: By pixels, as all that follows but the last.
+        label: By pixels, as all that follows but the provenance.
         provenance: What the file says, and what it means with the pixels; as in the API's reply.
+        stability: How the verdict holds when the photo is saved again, where that was asked for.
+        attribution: The family of generators that an AI-generated or doubtful picture resembles.
         error: Code, where there is no verdict.
         message: For people.
     """
@@ -37,6 +39,8 @@ class Row:
     policy: str | None = None
     model_version: str | None = None
     provenance: Mapping[str, Any] | None = None
+    stability: Mapping[str, Any] | None = None
+    attribution: Mapping[str, Any] | None = None
     error: str | None = None
     message: str | None = None
 
@@ -56,6 +60,8 @@ class Row:
             policy=detection.policy,
             model_version=detection.model_version,
             provenance=provenance,
+            stability=None if detection.stability is None else detection.stability.model_dump(),
+            attribution=None if detection.attribution is None else detection.attribution.model_dump(),
         )
 
     @property
@@ -72,6 +78,21 @@ class Row:
             f"{item['kind']} says {item['says']} ({item['strength']})" for item in self.provenance["signals"]
         ]
         return "; ".join([self.provenance["basis"], *told])
+
+    @property
+    def holds(self) -> str:
+        """The stability in a few words; empty where it was not asked for."""
+        if self.stability is None:
+            return ""
+        return f"{self.stability['score']:.2f}{', flips' if self.stability['flips'] else ''}"
+
+    @property
+    def resembles(self) -> str:
+        """The attribution in a few words; empty where there is none."""
+        if self.attribution is None:
+            return ""
+        family = "unknown" if self.attribution["unknown"] else self.attribution["family"]
+        return f"{family} ({self.attribution['confidence']:.0%})"
 
 
 Write = Callable[[Row], None]
@@ -94,7 +115,9 @@ def csv_lines() -> Iterator[Write]:
     """Write a header, and each row as soon as it is known."""
     table = csv.DictWriter(sys.stdout, [item.name for item in fields(Row)], lineterminator="\n")
     table.writeheader()
-    yield lambda row: table.writerow(asdict(row) | {"provenance": row.origin})
+    yield lambda row: table.writerow(
+        asdict(row) | {"provenance": row.origin, "stability": row.holds, "attribution": row.resembles}
+    )
 
 
 @contextmanager
@@ -103,6 +126,13 @@ def table() -> Iterator[Write]:
     rows: list[Row] = []
     yield rows.append
     _print(rows)
+
+
+def _more(row: Row) -> Iterator[str]:
+    if row.holds:
+        yield f"stability {row.holds}"
+    if row.resembles:
+        yield f"resembles {row.resembles}"
 
 
 def _print(rows: Sequence[Row]) -> None:
@@ -118,6 +148,7 @@ def _print(rows: Sequence[Row]) -> None:
         else:
             verdict = Text(row.label or "", "red" if row.is_fake else "green")
             doubtful = row.needs_review or (row.provenance or {}).get("needs_review")
-            probability, note = f"{row.probability:.1%}", "needs review" if doubtful else ""
+            probability = f"{row.probability:.1%}"
+            note = "; ".join(filter(None, ["needs review" if doubtful else "", *_more(row)]))
         shown.add_row(Text(row.path, overflow="fold"), verdict, probability, Text(row.origin), note)
     Console().print(shown)

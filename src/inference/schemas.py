@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from src.inference.evidence import Attribution, Stability
 from src.inference.problem import MEDIA_TYPE, STATUS, Problem, problem_example
 from src.inference.provenance.combine import Basis, Combined
 from src.inference.provenance.signals import Provenance, Signal
@@ -55,10 +56,39 @@ class _Reply(BaseModel):
 class Evidence(_Reply):
     """Why the verdict is what it is."""
 
-    heatmap: list[list[float]] = Field(
+    heatmap: list[list[float]] | None = Field(
+        default=None,
         description="8 rows of 8 cells over the upright photo, top left first: the probability of "
-        "AI-generated that the photo would have if it looked everywhere as it does there."
+        "AI-generated that the photo would have if it looked everywhere as it does there.",
     )
+    attribution: Attribution | None = Field(
+        default=None,
+        description="The family of generators that the picture resembles, a hint and no finding; only where "
+        "the verdict is AI-generated or doubtful, and the model in service knows families.",
+    )
+    stability: Stability | None = Field(
+        default=None, description="How the verdict holds when the photo is saved again."
+    )
+
+    @classmethod
+    def of(cls, found: Detection, *, explain: bool) -> Evidence | None:
+        """Gather what was asked for; None when nothing was, or there is nothing."""
+        kept = cls(
+            heatmap=found.heatmap if explain else None,
+            attribution=found.attribution if explain else None,
+            stability=found.stability,
+        )
+        return kept.or_none()
+
+    @classmethod
+    def of_kept(cls, kept: dict[str, Any], *, explain: bool) -> Evidence | None:
+        """As `of`, from what the store kept; how a verdict holds is kept only where it was asked for."""
+        names = {"heatmap", "attribution", "stability"} if explain else {"stability"}
+        return cls.model_validate({name: kept[name] for name in names & set(kept)}).or_none()
+
+    def or_none(self) -> Evidence | None:
+        """This, unless it is empty."""
+        return self if self.model_dump(exclude_none=True) else None
 
 
 class Origin(_Reply):
@@ -93,7 +123,8 @@ class Prediction(_Reply):
     probability: Fraction = Field(description="Calibrated probability that the photo is AI-generated.")
     confidence: Fraction = Field(description="Probability of the given label.")
     needs_review: bool = Field(
-        description="The probability is so close to the threshold that a person should look."
+        description="A person should look: the probability is close to the threshold, or the verdict was "
+        "found to flip when the photo is saved again."
     )
     threshold: Fraction = Field(description="From this probability on the label is `ai_generated`.")
     policy: str
@@ -101,7 +132,9 @@ class Prediction(_Reply):
     timings_ms: dict[str, float] = Field(description="Milliseconds: `decode`, `views`, `inference`, `total`.")
     provenance: Origin
     request_id: str
-    evidence: Evidence | None = Field(default=None, description="Only when asked for by `explain=true`.")
+    evidence: Evidence | None = Field(
+        default=None, description="What `explain=true` and `stability=true` asked for."
+    )
 
     @classmethod
     def of(
@@ -116,7 +149,7 @@ class Prediction(_Reply):
     ) -> Prediction:
         """Shape a detection as the reply to a request."""
         shared = detection.model_dump(include=set(_JUDGED))
-        evidence = Evidence(heatmap=detection.heatmap) if explain and detection.heatmap is not None else None
+        evidence = Evidence.of(detection, explain=explain)
         return cls(
             **shared, id=id, stored=stored, provenance=origin, request_id=request_id, evidence=evidence
         )
@@ -125,7 +158,6 @@ class Prediction(_Reply):
     def of_record(cls, record: PredictionRecord, request_id: str, *, explain: bool) -> Prediction:
         """Shape a stored prediction as it was answered before."""
         kept: dict[str, Any] = record.evidence or {}
-        heatmap = kept.get("heatmap")
         is_fake = record.label == "ai_generated"
         return cls(
             **record.model_dump(include=set(_JUDGED) - {"confidence", "needs_review"}),
@@ -135,7 +167,7 @@ class Prediction(_Reply):
             stored=True,
             provenance=Origin.model_validate(kept.get("provenance")),
             request_id=request_id,
-            evidence=Evidence(heatmap=heatmap) if explain and heatmap is not None else None,
+            evidence=Evidence.of_kept(kept, explain=explain),
         )
 
 

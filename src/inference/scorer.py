@@ -25,9 +25,7 @@ from src.utils.errors import DeadlineError, NotReadyError, OverloadedError
 if TYPE_CHECKING:
     from src.inference.detection import Detection
 
-
 __all__ = ["Job", "Judge", "Observer", "Scorer", "Witness"]
-
 _log = structlog.get_logger()
 
 
@@ -57,7 +55,7 @@ class Scorer:
     ) -> None:
         self.detector = detector
         self._capacity = workers + queue_size
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
         self._max_batch = max_batch
         self._observer = observer
         self.witness: Witness | None = None
@@ -114,10 +112,12 @@ class Scorer:
             NotReadyError: The scorer is closed, or its worker has died.
             PolicyError: The model has no such policy.
         """
-        detector = detector or self.detector
-        detector.card.policy(policy)
         now = perf_counter()
-        job = Job(detector, photo, policy, accepted=now, expires=now + self._deadline_s)
+        return self.admit(Job(detector or self.detector, photo, policy, now, now + self.deadline_s))
+
+    def admit(self, job: Job) -> Job:
+        """Give a job of the caller's own a place; as `accept`, which makes one of a photo."""
+        job.detector.card.policy(job.policy)
         # A running future cannot be cancelled: whether work is dropped is decided by the job's state alone.
         job.future.set_running_or_notify_cancel()
         with self._lock:
@@ -158,7 +158,7 @@ class Scorer:
         if not self._take(job):
             return
         try:
-            job.prepared = job.detector.prepare(job.photo)
+            job.prepared = job.prepare()
         except BaseException as error:  # noqa: BLE001 - raised again for the caller that waits
             self._resolve(job, error)
             return
@@ -221,9 +221,9 @@ class Scorer:
             return
         self._aside(lambda: self._report(jobs, start))
         for job, verdict in answers:
-            photo, prepared, witness = job.photo, job.prepared, self.witness
+            photo, prepared, variant, witness = job.photo, job.prepared, job.variant, self.witness
             self._resolve(job, verdict)
-            if witness is not None and prepared is not None:
+            if witness is not None and prepared is not None and variant is None:
                 self._aside(partial(witness, job.detector, photo, prepared, verdict))
 
     def _aside(self, call: Callable[[], None]) -> None:
@@ -289,11 +289,11 @@ class Scorer:
     def _release(self, job: Job) -> None:
         if job.state != "done":
             job.state = "done"
-            job.photo, job.prepared = b"", None
+            job.photo, job.prepared, job.variant = b"", None, None
             self._pending -= 1
 
     def _too_late(self) -> DeadlineError:
-        return DeadlineError(f"no answer within {self._deadline_s:g} s")
+        return DeadlineError(f"no answer within {self.deadline_s:g} s")
 
 
 def _dead() -> NotReadyError:

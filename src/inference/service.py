@@ -187,7 +187,8 @@ class Service:
             # Nobody waits for this task until shutdown: told now, or not at all.
             _log.critical("start_failed", code="internal_error", exc_info=error)
             raise
-        from src.inference.predictor import Predictor  # noqa: PLC0415 - as above
+        from src.inference.photo import limits_of  # noqa: PLC0415 - as above
+        from src.inference.predictor import Predictor  # noqa: PLC0415
 
         settings = self.settings
         self._scorer = Scorer(
@@ -206,6 +207,7 @@ class Service:
             self.metrics,
             self.rollout.trial,
             cache_entries=settings.cache_entries,
+            limits=limits_of(settings),
             tracing=self.tracing,
         )
         if settings.challenger_uri:

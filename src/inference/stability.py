@@ -1,6 +1,7 @@
 """How a verdict holds when the photo is saved again as platforms save it: a fragile verdict goes to a person.
 
-The re-encodings are fixed, so that the same photo always gets the same answer.
+The re-encodings are fixed, so that the same photo always gets the same answer. They are made of the photo at
+the scale at which views are cut, as platforms make large photos smaller too; so a huge photo costs no more.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
 
+from src.imaging.decode import ImageLimits
 from src.imaging.degrade import jpeg, resize_long, webp
+from src.imaging.views import limit_side
 from src.inference.detection import Detection
+from src.inference.evidence import Stability
+from src.inference.photo import Photo, open_photo
 from src.utils.errors import ImageError
-from src.utils.model_card import Fraction
 
 Encode = Callable[[Image.Image], Image.Image]
 Detect = Callable[[Sequence[Image.Image]], Sequence[Detection | ImageError]]
 
 _LEAST_SIDE = 256
 """Long side in px below which a variant shrinks no photo: what is left would say nothing of the verdict."""
+
+_THIN_QUALITY = 70
 
 
 def _smaller(image: Image.Image, long_side: int) -> Image.Image:
@@ -39,34 +44,47 @@ VARIANTS: Mapping[str, Encode] = MappingProxyType(
 """Name -> what it does to an upright RGB picture."""
 
 
-class Stability(BaseModel):
-    """How much a verdict moves under the re-encodings of `VARIANTS`.
-
-    Attributes:
-        score: 1 - the largest change of the probability; 1 for a verdict that does not move.
-        flips: The label changes under at least one of them.
-        probabilities: Variant -> probability that the photo is AI-generated.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    score: Fraction
-    flips: bool
-    probabilities: dict[str, Fraction] = Field(min_length=1)
-
-
-def measure(image: Image.Image, detection: Detection, detect: Detect) -> Stability:
-    """Judge the variants of a photo and compare.
+class Variants:
+    """The forms of one photo, made one at a time of a picture that is decoded when the first is asked for.
 
     Args:
-        image: The photo, upright, mode RGB.
+        photo: A file's bytes, its path, or a picture.
+        limits: What a photo may ask for.
+        max_side: Long side in px at which the model cuts its views.
+    """
+
+    def __init__(self, photo: Photo, limits: ImageLimits, max_side: int) -> None:
+        self._photo = photo
+        self._limits = limits
+        self._max_side = max_side
+        self._image: Image.Image | None = None
+
+    def make(self, name: str) -> Image.Image:
+        """Return the photo as the form of `VARIANTS` leaves it; one thread at a time.
+
+        Raises:
+            ImageError: The photo cannot be used.
+        """
+        if self._image is None:
+            opened = open_photo(self._photo, self._limits, self._max_side)
+            self._image = limit_side(opened, self._max_side)
+        made = VARIANTS[name](self._image)
+        # A strip that a form makes too thin to be judged would cost the photo its answer.
+        return made if min(made.size) >= self._limits.min_side else jpeg(self._image, _THIN_QUALITY)
+
+
+def measure(variants: Variants, detection: Detection, detect: Detect) -> Stability:
+    """Judge the forms of a photo and compare.
+
+    Args:
+        variants: Of the photo.
         detection: The verdict on the photo itself.
         detect: Judges pictures by the same model and policy.
 
     Raises:
-        ImageError: A variant cannot be judged.
+        ImageError: A form cannot be judged.
     """
-    results = detect([encode(image) for encode in VARIANTS.values()])
+    results = detect([variants.make(name) for name in VARIANTS])
     verdicts: list[Detection] = []
     for result in results:
         if isinstance(result, ImageError):
@@ -85,8 +103,7 @@ def compare(detection: Detection, verdicts: Sequence[Detection]) -> Stability:
     )
 
 
-def with_review(detection: Detection, stability: Stability) -> Detection:
-    """The verdict, for a person to look at if it flips."""
-    if not stability.flips:
-        return detection
-    return detection.model_copy(update={"needs_review": True})
+def with_stability(detection: Detection, stability: Stability) -> Detection:
+    """The verdict with how it holds; for a person to look at if it flips."""
+    needs_review = detection.needs_review or stability.flips
+    return detection.model_copy(update={"stability": stability, "needs_review": needs_review})

@@ -90,6 +90,27 @@ def test_table_and_csv_have_a_column_of_provenance(tmp_path: Path, model_path: P
     assert "needs review" in shown
 
 
+def test_stability_is_told_when_asked_for_in_every_output(folder: Path, model_path: Path) -> None:
+    photo = folder / "b_red.PNG"
+    options = ["--stability", "--model", model_path]
+    (row,) = rows(run("detect", photo, "--json", *options).stdout)
+    assert row["stability"]["flips"] is False
+    assert len(row["stability"]["probabilities"]) == 5
+    with running(quiet_settings(model_path)) as client:
+        reply = client.predict(RED, "/predict?stability=true").json()
+    assert row["stability"] == reply["evidence"]["stability"]
+    (line,) = csv.DictReader(io.StringIO(run("detect", photo, "--csv", *options).stdout))
+    assert line["stability"] == f"{row['stability']['score']:.2f}"
+    assert f"stability {line['stability']}" in run("detect", photo, *options, COLUMNS="250").stdout
+
+
+def test_a_bad_file_is_a_row_also_when_stability_is_asked_for(folder: Path, model_path: Path) -> None:
+    (folder / "text.jpg").write_text("not a photo")
+    result = run("detect", folder / "text.jpg", "--json", "--stability", "--model", model_path)
+    assert result.exit_code == 1
+    assert [row["error"] for row in rows(result.stdout)] == ["unsupported_format"]
+
+
 def test_conclusive_claim_fails_on_fake_whatever_the_pixels_say(
     folder: Path, model_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,19 @@ def test_verdict_of_bytes_and_of_a_path(detector: DetectorClient, folder: Path) 
     assert len(again.evidence.heatmap) == 8
 
 
+def test_how_a_verdict_holds_is_told_to_whoever_asks(detector: DetectorClient) -> None:
+    verdict = detector.predict(plain(BLUE), stability=True)
+    assert verdict.evidence is not None
+    assert verdict.evidence.stability is not None
+    assert not verdict.evidence.stability.flips
+    assert len(verdict.evidence.stability.probabilities) == 5
+    assert verdict.evidence.heatmap == ()
+    (many,) = detector.predict_many([plain(RED)], stability=True)
+    assert isinstance(many, Prediction)
+    assert many.evidence is not None
+    assert many.evidence.stability is not None
+
+
 def test_same_idempotency_key_gets_the_same_prediction(detector: DetectorClient) -> None:
     photo = photo_bytes(5)
     first = detector.predict(photo, idempotency_key="order-5")

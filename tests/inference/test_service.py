@@ -116,7 +116,7 @@ def test_late_answer_is_504_and_work_that_never_began_is_dropped(
             scorer = app.state.service.scorer
             first = asyncio.create_task(client.post("/predict", files=FILES))
             assert await asyncio.to_thread(gated.begun.acquire, timeout=60)
-            scorer._deadline_s = 0.2
+            scorer.deadline_s = 0.2
             replies = await asyncio.gather(*(client.post("/predict", files=FILES) for _ in range(2)))
             assert [reply.status_code for reply in replies] == [504] * 2
             assert {reply.json()["code"] for reply in replies} == {"deadline_exceeded"}

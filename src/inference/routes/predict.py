@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from src.inference.ask import Ask, ExplainQuery, IdempotencyKey, PolicyQuery
+from src.inference.ask import Ask, ExplainQuery, IdempotencyKey, PolicyQuery, StabilityQuery
 from src.inference.connection import while_connected
 from src.inference.deps import ServiceDep
 from src.inference.request_id import request_id_of
@@ -61,6 +61,8 @@ SHARED_PROBLEMS = (
     ("model_not_ready", "the model is not ready: starting"),
     ("deadline_exceeded", "no answer within 10 s"),
 )
+STABILITY_COST = 5
+"""Photos that a look at stability counts as, besides the photo itself, against the rate limit."""
 CONFLICT = ("idempotency_conflict", "the idempotency key was used before, for another photo or other options")
 AWAY = ("store_unavailable", "the store is away; try again in a moment")
 SOURCE: dict[int | str, dict[str, Any]] = {
@@ -90,6 +92,7 @@ async def predict(
     idempotency_key: IdempotencyKey = None,
     *,
     explain: ExplainQuery = False,
+    stability: StabilityQuery = False,
 ) -> Prediction:
     """Judge one photo: real, or AI-generated."""
     predictor, settings = service.predictor, service.settings
@@ -103,9 +106,13 @@ async def predict(
             arrivals=service.arrivals,
         )
         photo = upload.photo("file")
+        if stability:
+            # A service that was left open to all must not be asked for six photos at the price of one.
+            await service.access.charge(request.scope, STABILITY_COST)
         ask = Ask(
             policy=policy or upload.fields.get("policy") or None,
             explain=explain,
+            stability=stability,
             request_id=request_id_of(request.scope),
             api_key_id=request.scope["state"].get("api_key_id"),
             idempotency_key=idempotency_key,

@@ -11,7 +11,14 @@ from src.inference.ask import Ask, IdempotencyKey
 from src.inference.connection import while_connected
 from src.inference.deps import ServiceDep
 from src.inference.request_id import request_id_of
-from src.inference.routes.predict import AWAY, CONFLICT, PHOTO_PROBLEMS, SHARED_PROBLEMS, SOURCE
+from src.inference.routes.predict import (
+    AWAY,
+    CONFLICT,
+    PHOTO_PROBLEMS,
+    SHARED_PROBLEMS,
+    SOURCE,
+    STABILITY_COST,
+)
 from src.inference.schemas import Prediction, problems
 
 router = APIRouter(tags=["predict"])
@@ -29,6 +36,7 @@ class UrlRequest(BaseModel):
     url: Annotated[str, Field(min_length=1, max_length=2048)]
     policy: Annotated[str | None, Field(max_length=64, description="Policy of the model card.")] = None
     explain: bool = Field(default=False, description="Add evidence to the reply.")
+    stability: bool = Field(default=False, description="Add how the verdict holds when it is saved again.")
 
 
 @router.post(
@@ -59,9 +67,12 @@ async def predict_url(
     service.scorer.check_room()
     with service.budget.lease() as lease:
         photo = await while_connected(request, fetcher.fetch(body.url, lease))
+        if body.stability:
+            await service.access.charge(request.scope, STABILITY_COST)
         ask = Ask(
             policy=body.policy,
             explain=body.explain,
+            stability=body.stability,
             request_id=request_id_of(request.scope),
             api_key_id=request.scope["state"].get("api_key_id"),
             idempotency_key=idempotency_key,
