@@ -11,16 +11,19 @@ PORT ?= 8000
 UI_PORT ?= 8501
 DETECTOR_API_URL ?= http://127.0.0.1:8000
 CONFIG ?= configs/train_config.yaml
-# Steps of each of the five fold networks; the released one takes those of CONFIG.
+# The second stage, on from the first: larger and mostly whole photos.
+CONTINUED ?= configs/continue_config.yaml
+# Steps of each of the five fold networks in the two stages; the released one takes those of the configurations.
 FOLD_STEPS ?= 550
+FOLD_STEPS_CONTINUED ?= 400
 # Length of `make bench-overload`.
 MINUTES ?= 10
 # What `make train` makes and `make evaluate` fits and judges. Only `make release` writes models/.
-MODEL ?= outputs/release/model.onnx
+MODEL ?= outputs/continued/model.onnx
 VARIANTS ?= plain splice splice_local
 STUDY_FOLDS ?= 0
 SHIPPED := models/detector.onnx
-FOLDS ?= outputs/release/folds
+FOLDS ?= outputs/continued/folds
 SCORES ?= outputs/scores
 TABLE ?= $(SCORES)/embeddings.npz
 
@@ -123,11 +126,14 @@ splits: $(VENV)/.ready ## divide the photos of data/manifest.csv, as `make data`
 validate: $(VENV)/.ready ## check the data: schema, duplicates, leaks, balance, shortcuts
 	$(PY) -m src.data.validate
 
-train: $(VENV)/.ready ## train (CONFIG=configs/train_config.yaml)
+train: $(VENV)/.ready ## train in two stages (CONFIG=configs/train_config.yaml CONTINUED=configs/continue_config.yaml)
 	$(PY) -m src.training.train --config $(CONFIG)
+	$(PY) -m src.training.train --config $(CONTINUED)
 
 folds: $(VENV)/.ready ## train five more networks, each without the shops of one fold
 	$(PY) -m src.training.folds --config $(CONFIG) --steps $(FOLD_STEPS)
+	$(PY) -m src.training.folds --config $(CONTINUED) --steps $(FOLD_STEPS_CONTINUED) \
+		--set 'model.weights_file=outputs/release/folds/{fold}/checkpoint.pt'
 
 # Each variant goes on from the fold networks of `make folds`; trained and scored is only what is not there yet.
 study: $(VENV)/.ready ## compare variants of the training on unseen shops (VARIANTS, STUDY_FOLDS)

@@ -14,8 +14,8 @@ from src.evaluation.wording import REPORT, forms_words, made, name_of, short_nam
 ORDER: tuple[Dataset, ...] = ("unseen", "heldout", "test")
 HARDEST = 15
 
-_MODEL = "outputs/release/model.onnx"
-_FOLD = "outputs/release/folds/0/model.onnx"
+_MODEL = "outputs/continued/model.onnx"
+_FOLD = "outputs/continued/folds/0/model.onnx"
 _SCORES = "outputs/scores"
 _SCORE = "python -m src.evaluation.score"
 COMMANDS = (

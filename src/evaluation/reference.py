@@ -118,7 +118,7 @@ def embed(model: Path, selections: Sequence[str], options: EmbedOptions) -> Embe
 def main(argv: Sequence[str]) -> int:
     """Make the table, the reference, and the card that names it."""
     args = parser("src.evaluation.reference", __doc__)
-    args.add_argument("--model", type=Path, default=Path("outputs/release/model.onnx"))
+    args.add_argument("--model", type=Path, default=Path("outputs/continued/model.onnx"))
     args.add_argument("--manifest", type=Path, default=Path("data/manifest.csv"))
     args.add_argument("--splits", type=Path, default=Path("data/processed/splits.csv"))
     args.add_argument("--raw", type=Path, default=Path("data/raw"))

@@ -88,7 +88,7 @@ def _replace(source: Path, target: Path) -> None:
 def main(argv: Sequence[str]) -> int:
     """Ship the model."""
     args = parser("src.evaluation.release", __doc__)
-    args.add_argument("--model", type=Path, default=Path("outputs/release/model.onnx"))
+    args.add_argument("--model", type=Path, default=Path("outputs/continued/model.onnx"))
     args.add_argument("--report", type=Path, default=Path("reports/detector/report.json"))
     args.add_argument("--to", type=Path, default=Path("models/detector.onnx"))
     options = args.parse_args(argv)
