@@ -17,8 +17,11 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 FOLDER = "model"
 """Where a version's files lie below its run's artifacts."""
 MODEL_FILE, CARD_FILE, REPORT_FILE = "model.onnx", "card.json", "report.json"
+REFERENCE_FILE = "model.reference.npz"
+"""The drift reference, beside the model as everywhere."""
 
 SHA256_TAG = "sha256"
+REFERENCE_TAG = "drift_reference_sha256"
 
 _SCHEME = "models:/"
 _URI = re.compile(r"models:/(?P<name>[^/@\s]+)(?:@(?P<alias>[^/@\s]+)|/(?P<version>[1-9]\d*))")
@@ -65,6 +68,11 @@ class Version:
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise ModelError(f"version {self.version} names no sha256: use `detector models register`")
         return digest
+
+    @property
+    def reference_sha256(self) -> str | None:
+        """Digest of the drift reference, in hex; None for a version that was registered without one."""
+        return self.tags.get(REFERENCE_TAG) or None
 
 
 def parse_uri(text: str) -> ModelUri | Path:

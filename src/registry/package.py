@@ -1,4 +1,4 @@
-"""A version's folder and tags: the ONNX file as it is, MLflow's description with signature, card, report."""
+"""A version's folder and tags: ONNX file and drift reference as they are, MLflow's description, the report."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from src.registry.names import CARD_FILE, MODEL_FILE, REPORT_FILE, SHA256_TAG
+from src.registry.names import (
+    CARD_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    REFERENCE_TAG,
+    REPORT_FILE,
+    SHA256_TAG,
+)
 from src.registry.onnx_file import ModelFile, Tensor, file_sha256
-from src.utils.errors import DataError
+from src.utils.errors import DataError, ModelError
 
 
 def facts_of(
@@ -19,10 +26,18 @@ def facts_of(
 
     Raises:
         DataError: There is no such report.
+        ModelError: The card names a drift reference, and that very file is not beside the model.
     """
     if report is not None and not report.is_file():
         raise DataError(f"no report {report.name}: run `make evaluate` first")
     card = facts.card
+    reference = reference_beside(facts.path)
+    if card.drift_reference is not None and (
+        not reference.is_file() or file_sha256(reference) != card.drift_reference
+    ):
+        raise ModelError(
+            f"{reference.name}, the drift reference that the card names, is not beside the model"
+        )
     return {
         SHA256_TAG: facts.sha256,
         "bytes": str(facts.bytes),
@@ -35,7 +50,13 @@ def facts_of(
         "trained": card.created,
         "registered": datetime.now(UTC).isoformat(timespec="seconds"),
         "report_sha256": file_sha256(report) if report is not None else "",
+        REFERENCE_TAG: card.drift_reference or "",
     }
+
+
+def reference_beside(model: Path) -> Path:
+    """Where a model's drift reference lies: `detector.onnx` → `detector.reference.npz`."""
+    return model.with_name(f"{model.stem}.reference.npz")
 
 
 def write_package(folder: Path, facts: ModelFile, report: Path | None, run_id: str) -> None:
@@ -55,6 +76,8 @@ def write_package(folder: Path, facts: ModelFile, report: Path | None, run_id: s
     from mlflow.models import Model, ModelSignature  # noqa: PLC0415 - heavy
 
     shutil.copyfile(facts.path, folder / MODEL_FILE)
+    if facts.card.drift_reference is not None:
+        shutil.copyfile(reference_beside(facts.path), folder / REFERENCE_FILE)
     (folder / CARD_FILE).write_text(facts.card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if report is not None:
         shutil.copyfile(report, folder / REPORT_FILE)

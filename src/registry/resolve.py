@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from src.registry.names import MODEL_FILE, ModelUri, Version, parse_uri
+from src.registry.names import MODEL_FILE, REFERENCE_FILE, ModelUri, Version, parse_uri
 from src.registry.onnx_file import file_sha256
 from src.utils.errors import ModelError
 
@@ -152,27 +152,36 @@ def _identity(version: Version) -> str:
 
 
 def fetch(reader: Reader, version: Version, cache: Path) -> Path:
-    """Have a version's model file in `cache`; a file that is there is used when its digest is right.
+    """Have a version's model file in `cache`, its drift reference beside it; what is there whole is used.
 
     Raises:
         ModelError: What came is not the file that was registered.
-        NotFoundError: The version has no model file.
+        NotFoundError: The version has no model file, or not the reference that it was registered with.
         RegistryError: The registry cannot be reached.
     """
     target = cache / f"{version.sha256}.onnx"
-    if target.is_file() and file_sha256(target) == version.sha256:
-        return target
-    cache.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(prefix=".part-", dir=cache)
+    if version.reference_sha256 is not None:
+        # First: a model must not be found here without what its traffic is compared with.
+        beside = cache / f"{version.sha256}.reference.npz"
+        _have(reader, version, REFERENCE_FILE, beside, version.reference_sha256)
+    _have(reader, version, MODEL_FILE, target, version.sha256)
+    return target
+
+
+def _have(reader: Reader, version: Version, name: str, target: Path, sha256: str) -> None:
+    """Have one file of a version here, checked by its digest."""
+    if target.is_file() and file_sha256(target) == sha256:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(prefix=".part-", dir=target.parent)
     os.close(handle)
     try:
-        reader.download(version, MODEL_FILE, Path(draft))
-        if file_sha256(Path(draft)) != version.sha256:
-            raise ModelError(f"the file of version {version.version} is not the one that was registered")
+        reader.download(version, name, Path(draft))
+        if file_sha256(Path(draft)) != sha256:
+            raise ModelError(f"{name} of version {version.version} is not the file that was registered")
         Path(draft).replace(target)
     finally:
         Path(draft).unlink(missing_ok=True)
-    return target
 
 
 def resolve(uri: str, cache: Path, registry_uri: str = DEFAULT_REGISTRY) -> Path:

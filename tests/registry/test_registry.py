@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from src.registry.resolve import resolve
 from src.utils.errors import DataError, ModelError, NotFoundError, PromotionRefused
 from tests.support.patience import computing_within
 from tests.support.registry import Passing, judged_model
-from tests.support.tiny_model import write_tiny_model
+from tests.support.tiny_model import tiny_card, write_tiny_model
 
 PASSED = [Passing()]
 
@@ -140,12 +141,54 @@ def test_a_file_that_was_changed_in_the_registry_is_refused(
     number = registry.register(judged_model(tmp_path)[0])
     source = Path(registry.find(number).source.removeprefix("file://"))
     write_tiny_model(source / "model.onnx")
-    with pytest.raises(ModelError, match="not the one that was registered"):
+    with pytest.raises(ModelError, match="not the file that was registered"):
         resolve(f"models:/{registry.name}/{number}", cache, registry_uri)
     assert list(cache.iterdir()) == []
     (source / "model.onnx").unlink()
     with pytest.raises(NotFoundError, match=r"model\.onnx"):
         resolve(f"models:/{registry.name}/{number}", cache, registry_uri)
+
+
+def test_the_drift_reference_travels_with_the_model(
+    registry: Registry, registry_uri: str, tmp_path: Path, cache: Path
+) -> None:
+    content = b"what traffic is compared with"
+    digest = hashlib.sha256(content).hexdigest()
+    model = write_tiny_model(tmp_path / "model.onnx", tiny_card(drift_reference=digest))
+    beside = tmp_path / "model.reference.npz"
+    for wrong in (None, b"of another model"):
+        if wrong is not None:
+            beside.write_bytes(wrong)
+        with pytest.raises(ModelError, match=r"model\.reference\.npz"):
+            registry.register(model)
+    beside.write_bytes(content)
+    number = registry.register(model)
+    assert registry.find(number).tags["drift_reference_sha256"] == digest
+    name = f"models:/{registry.name}/{number}"
+    fetched = resolve(name, cache, registry_uri)
+    reference = fetched.with_name(f"{fetched.stem}.reference.npz")
+    assert reference.read_bytes() == content
+    reference.write_bytes(b"damaged on disk")
+    assert resolve(name, cache, registry_uri) == fetched
+    assert reference.read_bytes() == content
+    reference.unlink()
+    kept = Path(registry.find(number).source.removeprefix("file://")) / "model.reference.npz"
+    kept.write_bytes(b"changed in the registry")
+    with pytest.raises(ModelError, match="not the file that was registered"):
+        resolve(name, cache, registry_uri)
+    assert not reference.exists()
+
+
+def test_a_model_without_a_drift_reference_comes_alone(
+    registry: Registry, registry_uri: str, tmp_path: Path, cache: Path
+) -> None:
+    model, _ = judged_model(tmp_path)
+    # Whatever lies beside it: the card names none.
+    model.with_name(f"{model.stem}.reference.npz").write_bytes(b"of nobody")
+    number = registry.register(model)
+    assert registry.find(number).reference_sha256 is None
+    resolve(f"models:/{registry.name}/{number}", cache, registry_uri)
+    assert [each.suffix for each in cache.iterdir()] == [".onnx"]
 
 
 def test_history_is_json_in_a_tag_of_the_model(registry: Registry, registry_uri: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -22,6 +23,7 @@ from tests.support.postgres import cluster, fresh_database
 from tests.support.programs import POSTGRES, needs
 from tests.support.registry import Passing, judged_model
 from tests.support.service import quiet_settings, serving
+from tests.support.tiny_model import tiny_card, write_tiny_model
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +69,16 @@ def test_what_the_library_registers_is_read_over_http(shelf: Registry, server: s
         with pytest.raises(NotFoundError):
             reader.find(nobody)
     reader.close()
+
+
+def test_the_drift_reference_comes_over_http_too(shelf: Registry, server: str, tmp_path: Path) -> None:
+    content = b"what traffic is compared with"
+    card = tiny_card(drift_reference=hashlib.sha256(content).hexdigest())
+    model = write_tiny_model(tmp_path / "model.onnx", card)
+    (tmp_path / "model.reference.npz").write_bytes(content)
+    number = shelf.register(model)
+    fetched = resolve(f"models:/{shelf.name}/{number}", tmp_path / "cache", server)
+    assert fetched.with_name(f"{fetched.stem}.reference.npz").read_bytes() == content
 
 
 def test_a_server_that_is_gone_is_told_without_its_address() -> None:
