@@ -1,4 +1,4 @@
-"""A version's folder and tags: ONNX file and drift reference as they are, MLflow's description, the report."""
+"""A version's folder and tags: ONNX file and drift reference as they are, MLflow's description, report."""
 
 from __future__ import annotations
 
