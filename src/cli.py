@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from src import drift_cli, models_cli, retrain_cli
+from src import drift_cli, models_cli, retrain_cli, scan_cli
 from src.inference import rows
 from src.utils.errors import ConfigError, DetectorError, ImageError, ImageTooLarge
+from src.utils.photo_files import PHOTO_SUFFIXES
 from src.utils.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
     Verdict = tuple[Detection, Mapping[str, Any]]
 
 UNREADABLE, USAGE, FAKE_FOUND = 1, 2, 3
-
-PHOTO_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-)
-"""What is taken from a folder; a file that is named itself is read whatever its name."""
 
 STDIN = "-"
 _CHUNK = 4
@@ -49,6 +45,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(models_cli.app, name="models")
 app.add_typer(drift_cli.app, name="drift")
 app.command("retrain")(retrain_cli.retrain)
+app.command("scan")(scan_cli.scan)
 keys_app = typer.Typer(no_args_is_help=True, help="Issue, list and revoke the service's API keys.")
 app.add_typer(keys_app, name="keys")
 
@@ -74,7 +71,9 @@ def detect(
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV with a header.")] = False,
     stability: Annotated[
         bool,
-        typer.Option("--stability", help="Tell how each verdict holds when the photo is saved again; slower."),
+        typer.Option(
+            "--stability", help="Tell how each verdict holds when the photo is saved again; slower."
+        ),
     ] = False,
     fail_on_fake: Annotated[bool, typer.Option(help="Exit with 3 when a photo is AI-generated.")] = False,
 ) -> None:

@@ -151,6 +151,12 @@ class RequestError(DetectorError):
         self.code = code
 
 
+class ScanError(DetectorError):
+    """A scan that had to stop, as where its destination is full; what is finished stays, and it resumes."""
+
+    code = "scan_stopped"
+
+
 class StoreError(DetectorError):
     """The store cannot be reached or cannot write now; nothing was changed, and asking again later helps."""
 

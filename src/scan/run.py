@@ -1,0 +1,247 @@
+"""A scan from source to summary: plan, what is finished already, an engine for the rest, what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from src.scan.job import Job, sha256_of
+from src.scan.local import Engine, run_local
+from src.scan.places import Place, open_place
+from src.scan.plan import Plan, read_plan, write_plan
+from src.scan.prevalence import Prevalence, error_rates, estimate
+from src.scan.progress import Meter, shown
+from src.scan.rows import Tally, read_tally
+from src.scan.sources import list_source
+from src.utils.cores import usable_cores
+from src.utils.errors import ConfigError, ScanError
+from src.utils.model_report import beside, read_model_report
+from src.utils.settings import Settings
+
+_FOOTERS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        source: As for `list_source`.
+        dest: Folder, or an address that fsspec knows.
+        policy: Of the model card; its default by default.
+        column: As for `list_source`.
+        shard_size: Photos of a shard: what is lost when a worker dies, and rows of one file.
+        sample: Photos to draw by chance; all by default.
+        seed: Of the draw.
+        engine: `local`: processes of this machine. `ray`: actors of a Ray cluster.
+        address: Of the cluster; one on this machine by default.
+        workers: Processes or actors; one a core by default.
+        price: Of one core for an hour.
+    """
+
+    source: str
+    dest: str
+    policy: str | None = None
+    column: str | None = None
+    shard_size: int = 256
+    sample: int | None = None
+    seed: int = 0
+    engine: Literal["local", "ray"] = "local"
+    address: str | None = None
+    workers: int | None = None
+    price: float | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a scan found.
+
+    Attributes:
+        dest: Address of the destination.
+        model_version: Whose verdicts these are.
+        policy: Likewise.
+        population: Photos of the source.
+        sample: How many of them were drawn; none for all.
+        rows: In the destination, for this model; each input has one.
+        ai_generated: Of them.
+        real: Of them.
+        needs_review: Of them.
+        errors: Rows without a verdict, by code.
+        prevalence: Estimate of the share that is AI-generated; None without error rates of this model.
+        resumed: Rows that were there before.
+        workers: That judged the others.
+        seconds: That this took.
+        photos_per_s: In these seconds.
+        cost: Of the cores in these seconds; None without a price.
+    """
+
+    dest: str
+    model_version: str
+    policy: str
+    population: int
+    sample: int | None
+    rows: int
+    ai_generated: int
+    real: int
+    needs_review: int
+    errors: dict[str, int]
+    prevalence: Prevalence | None
+    resumed: int
+    workers: int
+    seconds: float
+    photos_per_s: float
+    cost: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a plain object."""
+        return asdict(self)
+
+
+def scan(order: Order, settings: Settings) -> Summary:
+    """Judge every input that has no row yet.
+
+    Args:
+        order: What is asked for.
+        settings: The service's: model, limits, hosts that may be fetched from.
+
+    Raises:
+        ConfigError: The source cannot be read, or the destination holds another scan.
+        ScanError: The destination cannot be written; what is finished stays.
+        DetectorError: The model cannot be used.
+    """
+    place = open_place(order.dest)
+    job = _job(order, settings, place)
+    plan = job.plan
+    place.sweep(job.folder)
+    finished = _finished(place, job)
+    left = [shard for shard in range(plan.shards) if shard not in finished]
+    if order.engine == "ray":
+        from src.scan.on_ray import cluster  # noqa: PLC0415 - heavy, and an extra
+
+        with cluster(order.address) as (engine, cores):
+            meter = _judge(engine, job, left, order, cores)
+    else:
+        meter = _judge(run_local, job, left, order, usable_cores())
+    tally = _tally_of(place, job, sorted(finished))
+    resumed = tally.rows
+    tally.add(meter.tally)
+    if tally.rows != plan.items:
+        raise ScanError(f"{plan.items} inputs, but {tally.rows} rows: the destination was changed by others")
+    summary = _summary(order, job, tally, resumed, meter)
+    place.write(f"_runs/{job.model_version}.summary.json", json.dumps(summary.to_json(), indent=2).encode())
+    return summary
+
+
+def _judge(engine: Engine, job: Job, left: Sequence[int], order: Order, cores: int) -> Meter:
+    workers = max(1, min(order.workers or cores, len(left)))
+    meter = Meter(sum(map(job.plan.size, left)), workers, order.price)
+    if left:
+        with shown(meter) as listen:
+            engine(job, iter(left), workers, listen)
+    return meter
+
+
+def _job(order: Order, settings: Settings, place: Place) -> Job:
+    # Read with the model's own library in a worker; here only its card is needed.
+    from src.inference.session import Session  # noqa: PLC0415 - heavy
+
+    card = Session.load(settings.model_path, 1).card
+    policy, _ = card.policy(order.policy)
+    job = Job(
+        dest=_absolute(order.dest),
+        plan=_plan(order, place),
+        model=settings.model_path.absolute(),
+        model_sha256=sha256_of(settings.model_path),
+        model_version=card.version,
+        policy=policy,
+        settings=settings,
+    )
+    _claim(place, job)
+    return job
+
+
+def _plan(order: Order, place: Place) -> Plan:
+    asked = Plan(_absolute(order.source), order.column, order.shard_size, 0, order.sample, order.seed, 0)
+    found = read_plan(place)
+    if found is None:
+        return write_plan(
+            place,
+            list_source(asked.source, order.column),
+            source=asked.source,
+            column=order.column,
+            shard_size=order.shard_size,
+            sample=order.sample,
+            seed=order.seed,
+        )
+    if not found.agrees(asked):
+        raise ConfigError("the destination holds a scan of another source, column, sample or seed")
+    return found
+
+
+def _claim(place: Place, job: Job) -> None:
+    """A partition is one model's under one policy: another file of the same version is not mixed in.
+
+    Raises:
+        ConfigError: It is another's.
+    """
+    name = f"_runs/{job.model_version}.json"
+    ours = {"model_sha256": job.model_sha256, "policy": job.policy}
+    try:
+        with place.open(name) as file:
+            theirs = json.loads(file.read())
+    except FileNotFoundError:
+        place.write(name, json.dumps(ours, indent=2).encode())
+        return
+    if theirs != ours:
+        raise ConfigError("the destination holds rows of another model with this version, or another policy")
+
+
+def _finished(place: Place, job: Job) -> set[int]:
+    names = place.names(job.folder)
+    return {int(name[6:-8]) for name in names if name.startswith("shard-") and name.endswith(".parquet")}
+
+
+def _tally_of(place: Place, job: Job, shards: Sequence[int]) -> Tally:
+    def one(shard: int) -> Tally:
+        with place.open(job.file(shard)) as file:
+            return read_tally(file)
+
+    total = Tally()
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+        for tally in pool.map(one, shards):
+            total.add(tally)
+    return total
+
+
+def _summary(order: Order, job: Job, tally: Tally, resumed: int, meter: Meter) -> Summary:
+    report = read_model_report(beside(job.model))
+    rates = None
+    if report is not None and report.model_version == job.model_version:
+        rates = error_rates(report, job.policy)
+    seconds = meter.seconds
+    return Summary(
+        dest=order.dest,
+        model_version=job.model_version,
+        policy=job.policy,
+        population=job.plan.population,
+        sample=job.plan.sample,
+        rows=tally.rows,
+        ai_generated=tally.fakes,
+        real=tally.reals,
+        needs_review=tally.review,
+        errors=dict(sorted(tally.errors.items())),
+        prevalence=rates and estimate(tally.fakes, tally.fakes + tally.reals, *rates),
+        resumed=resumed,
+        workers=meter.workers,
+        seconds=round(seconds, 3),
+        photos_per_s=round(meter.tally.rows / seconds, 3) if seconds else 0.0,
+        cost=meter.cost,
+    )
+
+
+def _absolute(source: str) -> str:
+    return source if "://" in source else str(Path(source).absolute())
