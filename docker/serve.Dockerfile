@@ -27,4 +27,7 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
-CMD ["uvicorn", "src.inference.api:app", "--host", "0.0.0.0", "--port", "8000", "--no-proxy-headers"]
+# Idle connections stay longer than balancers keep them (60 s): who closes first must not be this side, just when the
+# balancer sends the next photo.
+CMD ["uvicorn", "src.inference.api:app", "--host", "0.0.0.0", "--port", "8000", "--no-proxy-headers", \
+     "--timeout-keep-alive", "75"]
