@@ -6,11 +6,12 @@ What is there stays as it is. An operator's own file in /run/secrets comes befor
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,7 +26,9 @@ _KEYS: dict[str, frozenset[Scope]] = {
 }
 
 
-def secret(name: str, given: Path, target: Path) -> str:
+def secret(
+    name: str, given: Path, target: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)
+) -> str:
     """Put a secret into `target`: the operator's file, else what is there, else a new one.
 
     Raises:
@@ -39,7 +42,7 @@ def secret(name: str, given: Path, target: Path) -> str:
     elif target.is_file():
         return target.read_text(encoding="utf-8")
     else:
-        value = secrets.token_urlsafe(32)
+        value = make()
     write(target, value)
     return value
 
@@ -59,6 +62,11 @@ def prepare_database(given: Path, out: Path) -> None:
     address = f"postgresql+psycopg://detector:{quote(password, safe='')}@postgres:5432"
     write(out / "api" / "detector_store_url", f"{address}/detector")
     write(out / "mlflow" / "mlflow_backend_store_uri", f"{address}/mlflow")
+
+
+def webhook_secret() -> str:
+    """A secret as the Standard Webhooks specification writes it."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
 def prepare_keys(keys_file: Path, out: Path) -> None:
@@ -106,6 +114,7 @@ def main(out: Path, given: Path, keys_file: Path, alertmanager: Path) -> None:
     """Prepare everything below `out`."""
     prepare_database(given, out)
     secret("grafana_admin_password", given, out / "grafana" / "grafana_admin_password")
+    secret("webhook_secret", given, out / "api" / "detector_webhook_secret", webhook_secret)
     prepare_keys(keys_file, out)
     base = alertmanager.read_text(encoding="utf-8")
     write(out / "alertmanager" / "alertmanager.yml", alert_config(base, os.environ))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from src.ui.settings import UiSettings
-from src.utils.settings import Settings
+from src.utils.settings import Settings, load_settings
 
 REPO = Path(__file__).parents[2]
 FILES = ("docker-compose.yml", "docker-compose.prod.yml")
@@ -102,6 +103,18 @@ def test_every_setting_of_ours_exists():
     services = [*SERVICES.values(), *PROD["services"].values()]
     named = {name for service in services for name in service.get("environment", {})}
     assert {name for name in named if name.startswith("DETECTOR_")} <= known
+
+
+def test_without_a_variable_the_service_gets_values_that_it_takes(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("DETECTOR_")]:
+        monkeypatch.delenv(name)
+    for file in (BASE, PROD):
+        for name, value in file["services"]["api"]["environment"].items():
+            monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
+        settings = load_settings(tmp_path)
+        assert (settings.url_hosts, settings.webhook_hosts, settings.store_images) == ((), (), None)
+    assert settings.allow_open is False
+    assert settings.rate_limit == "600/minute"
 
 
 def test_services_wait_for_what_they_need_to_be_healthy():

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from src.inference.access.keys import KeyRing, load_keys
+from src.inference.webhooks import Courier
 from src.utils.settings import load_settings
 from tests.deploy.script import setup
 
@@ -41,6 +42,7 @@ def test_a_clean_machine_gets_all_that_the_services_mount(place: Place) -> None:
     assert set(place.run()) == {
         "postgres/postgres_password",
         "api/detector_store_url",
+        "api/detector_webhook_secret",
         "mlflow/mlflow_backend_store_uri",
         "grafana/grafana_admin_password",
         "ui/detector_api_key",
@@ -53,6 +55,16 @@ def test_a_second_run_changes_nothing(place: Place) -> None:
     first, keys = place.run(), load_keys(place.var / "keys.json")
     assert place.run() == first
     assert load_keys(place.var / "keys.json") == keys
+
+
+def test_the_service_takes_the_webhook_secret_that_was_made(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = place.run()["api/detector_webhook_secret"]
+    monkeypatch.setenv("DETECTOR_WEBHOOK_HOSTS", "shop.example")
+    settings = load_settings(place.out / "api")
+    assert settings.webhook_secret == made
+    assert Courier.from_settings(settings).timeout_s == settings.webhook_timeout_s
 
 
 def test_two_machines_share_no_secret(tmp_path: Path) -> None:
