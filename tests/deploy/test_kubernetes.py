@@ -234,8 +234,10 @@ def test_the_ingress_leads_to_every_call_but_metrics() -> None:
 
 
 def test_the_ingress_takes_the_largest_body_that_the_service_takes() -> None:
-    limit = one("Ingress")["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"]
-    assert int(limit.removesuffix("m")) * 2**20 > Settings.model_fields["max_batch_bytes"].default
+    annotations = one("Ingress")["metadata"]["annotations"]
+    for name in ("nginx.ingress.kubernetes.io/proxy-body-size", "nginx.org/client-max-body-size"):
+        limit = int(annotations[name].removesuffix("m")) * 2**20
+        assert limit > Settings.model_fields["max_batch_bytes"].default
 
 
 def test_the_network_lets_the_service_reach_no_clouds_metadata() -> None:
