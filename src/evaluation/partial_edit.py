@@ -1,6 +1,7 @@
 """Real photos with a part that is not: where it lies, how it is blended in, whether a heatmap points at it.
 
-The part is an ellipse of a given share of the area at the photo's most detailed place, where the product is.
+The part is an ellipse of a given share of the area where the photo has most detail, the more so the nearer
+to its middle: there the product is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 from src.evaluation.metrics import FloatArray, auroc
 
 _PLACES = 48  # sides of the coarse picture on which the place is searched
+_MIDDLE = 0.25  # spread of the middle, as a share of the side
 _SOFT = 0.02  # radius of the mask's soft edge, as a share of the long side
 Box = tuple[int, int, int, int]
 
@@ -36,12 +38,14 @@ class Pointing(NamedTuple):
 
 
 def part_box(image: Image.Image, share: float) -> Box:
-    """Bounding box of an ellipse of `share` of the area, where the photo has most detail; wholly inside."""
+    """Bounding box of an ellipse of `share` of the area where the product is; wholly inside the photo."""
     width, height = (round(side * 2 * math.sqrt(share / math.pi)) for side in image.size)
     width, height = min(width, image.width), min(height, image.height)
     grey = np.asarray(image.convert("L").resize((_PLACES, _PLACES), Image.Resampling.BOX), np.float64)
     down, across = np.gradient(grey)
-    sums = np.pad(np.hypot(across, down).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    near = np.exp(-(((np.arange(_PLACES) + 0.5) / _PLACES - 0.5) ** 2) / (2 * _MIDDLE**2))
+    product = np.hypot(across, down) * np.outer(near, near)
+    sums = np.pad(product.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     wide = max(1, min(_PLACES, round(width / image.width * _PLACES)))
     high = max(1, min(_PLACES, round(height / image.height * _PLACES)))
     inside = sums[high:, wide:] - sums[:-high, wide:] - sums[high:, :-wide] + sums[:-high, :-wide]

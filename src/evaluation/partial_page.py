@@ -87,7 +87,7 @@ def render(found: Partial) -> str:
     ]
     return (
         f"# Partly generated photos\n\n{found.sample.words} Policy `{found.policy}`. Each real photo, at "
-        f"most {found.side} px, has a soft-edged ellipse at its most detailed place that went through a "
+        f"most {found.side} px, has a soft-edged ellipse where the product is that went through a "
         "generator's latent autoencoder, or that shows an AI-generated picture; every picture, the untouched "
         f"ones too, is then saved as JPEG {found.quality}. `100%` is the autoencoder's copy of the whole "
         "photo, or the AI-generated picture itself. In brackets: 95 % intervals over "
