@@ -40,7 +40,7 @@ SERVE_PY := $(SERVE_VENV)/bin/python
 
 .PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test docs architecture fmt bench \
 	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift incident data splits validate train \
-	folds study evaluate robustness partial comparison gallery release readme requirements clean
+	folds study evaluate robustness partial comparison gallery release readme model-card requirements clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
@@ -189,9 +189,14 @@ gallery: $(VENV)/.ready ## a page of the worst mistakes on unseen shops, in outp
 release: $(VENV)/.ready ## ship the model that the report judged: models/detector.onnx, README.md
 	$(PY) -m src.evaluation.release --model $(MODEL) --to $(SHIPPED)
 	$(PY) -m src.evaluation.readme --model $(SHIPPED)
+	$(PY) -m src.evaluation.model_card --model $(SHIPPED)
 
-readme: $(VENV)/.ready ## write verdict and table of README.md from the shipped model and its report
+readme: $(VENV)/.ready ## write README.md's verdict and table, and docs/MODEL_CARD.md, from the shipped model and its report
 	$(PY) -m src.evaluation.readme --model $(SHIPPED)
+	$(PY) -m src.evaluation.model_card --model $(SHIPPED)
+
+model-card: $(VENV)/.ready ## write docs/MODEL_CARD.md from the shipped model and the reports on it
+	$(PY) -m src.evaluation.model_card --model $(SHIPPED)
 
 # The pinned, hashed sets. --universal: one file for Linux, macOS and Windows, Python 3.11 and later.
 COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
