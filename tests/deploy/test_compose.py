@@ -97,6 +97,15 @@ def test_every_variable_is_documented():
     assert [name for name in sorted(variables()) if f"`{name}`" not in GUIDE] == []
 
 
+def test_the_example_has_every_variable_and_values_that_are_taken(monkeypatch, tmp_path):
+    lines = re.findall(r"^# ([A-Z_]+)=(\S+)$", (REPO / ".env.example").read_text(), flags=re.MULTILINE)
+    assert {name for name, _ in lines} == variables()
+    for name, value in lines:
+        if name.startswith("DETECTOR_"):
+            monkeypatch.setenv(name, value)
+    assert load_settings(tmp_path).url_hosts == ("img.shop.example", "*.cdn.shop.example")
+
+
 def test_every_setting_of_ours_exists():
     known = {f"DETECTOR_{field}".upper() for field in Settings.model_fields}
     known |= {f"{UiSettings.model_config['env_prefix']}{field}".upper() for field in UiSettings.model_fields}
