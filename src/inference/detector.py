@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from src.imaging.decode import DEFAULT_LIMITS, ImageLimits
 from src.imaging.views import WHOLE, Views, combine_logits, make_views
+from src.inference.attribution import Attributor, attributor_beside
 from src.inference.blocks import Blocks, give_back, let_go
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
@@ -69,11 +70,16 @@ class Detector:
     """A loaded model with everything its card says applied around it."""
 
     def __init__(
-        self, session: Session, limits: ImageLimits = DEFAULT_LIMITS, blocks: Blocks | None = None
+        self,
+        session: Session,
+        limits: ImageLimits = DEFAULT_LIMITS,
+        blocks: Blocks | None = None,
+        attributor: Attributor | None = None,
     ) -> None:
         self._session = session
         self._limits = limits
         self._blocks = blocks
+        self._attributor = attributor
 
     def __del__(self) -> None:
         """Return a replaced model's memory to the system, where the memory of photos is minded, too."""
@@ -85,7 +91,7 @@ class Detector:
     def from_file(
         cls, path: Path | str, *, threads: int | None = None, limits: ImageLimits | None = None
     ) -> Detector:
-        """Load a model file and warm it up.
+        """Load a model file, and what lies beside it to attribute generators, and warm it up.
 
         Args:
             path: An ONNX file with a model card in its metadata.
@@ -95,7 +101,8 @@ class Detector:
         Raises:
             ModelError: The file is missing, damaged, or of another contract.
         """
-        return cls(Session.load(Path(path), threads), limits or DEFAULT_LIMITS)
+        session = Session.load(Path(path), threads)
+        return cls(session, limits or DEFAULT_LIMITS, None, attributor_beside(Path(path), session.card))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Detector:
@@ -106,7 +113,7 @@ class Detector:
         """
         limits = limits_of(settings)
         session = Session.load(settings.model_path, settings.intra_op_threads)
-        detector = cls(session, limits, Blocks())
+        detector = cls(session, limits, Blocks(), attributor_beside(settings.model_path, session.card))
         give_back()
         return detector
 
@@ -248,6 +255,7 @@ class Detector:
         probability = self.card.calibration.probability(logit)
         label, confidence, needs_review = verdict(probability, rule)
         heatmap = self._heatmap(item.views, scores)
+        told = self._attributor if label == "ai_generated" or needs_review else None
         scores.embedding.setflags(write=False)
         total = item.decode_ms + item.views_ms + inference_ms + _since(start)
         timings = (item.decode_ms, item.views_ms, inference_ms, total)
@@ -267,6 +275,7 @@ class Detector:
                 stage: round(value, 3)
                 for stage, value in zip(("decode", "views", "inference", "total"), timings, strict=True)
             },
+            attribution=None if told is None else told.of(scores.embedding),
             embedding=scores.embedding,
         )
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from src.inference.connection import while_connected
 from src.inference.deps import ServiceDep
+from src.inference.evidence import Attribution
 from src.inference.painter import Painter
 from src.inference.request_id import request_id_of
 from src.inference.schemas import problems
@@ -74,6 +75,9 @@ class Explanation(BaseModel):
     overlay: str = Field(
         description="PNG in base64: the photo, greyed, at most 768 px, under the heatmap in amber to red."
     )
+    attribution: Attribution | None = Field(
+        default=None, description="As in the evidence of `/predict`; null where there is none."
+    )
     request_id: str
 
 
@@ -128,6 +132,7 @@ async def explain(
         model_version=detection.model_version,
         heatmap=detection.heatmap or [],
         overlay=b64encode(picture).decode("ascii"),
+        attribution=detection.attribution,
         request_id=request_id_of(request.scope),
     )
 
