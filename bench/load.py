@@ -16,7 +16,9 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
+from tempfile import TemporaryFile
 from time import perf_counter, process_time, time
+from typing import IO
 
 import aiohttp
 import numpy as np
@@ -162,22 +164,38 @@ class Generator:
                 self._outcome.latencies_ms.append((ended - due) * 1000)
 
 
-def start(plan: Plan) -> subprocess.Popen[str]:
+@dataclass(frozen=True)
+class Running:
+    """A generator at work.
+
+    Attributes:
+        process: Of its own.
+        told: File that it writes its outcome to: a pipe that nobody reads yet would hold it up at the end.
+    """
+
+    process: subprocess.Popen[bytes]
+    told: IO[bytes]
+
+
+def start(plan: Plan) -> Running:
     """Start a generator in a process of its own; `finish` waits for it."""
+    told = TemporaryFile()  # noqa: SIM115 - `finish` closes it
     command = [sys.executable, "-m", "bench.load", json.dumps(asdict(plan))]
-    return subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True)
+    return Running(subprocess.Popen(command, cwd=REPO, stdout=told), told)
 
 
-def finish(process: subprocess.Popen[str]) -> Outcome:
+def finish(running: Running) -> Outcome:
     """Wait for a generator's outcome.
 
     Raises:
         RuntimeError: It failed.
     """
-    output, _ = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"the load generator ended with code {process.returncode}")
-    found = json.loads(output.splitlines()[-1])
+    code = running.process.wait()
+    with running.told as told:
+        if code:
+            raise RuntimeError(f"the load generator ended with code {code}")
+        told.seek(0)
+        found = json.loads(told.read().splitlines()[-1])
     return Outcome(**found | {"answers": Counter(found["answers"])})
 
 

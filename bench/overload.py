@@ -38,7 +38,7 @@ class Sample:
     memory_mb: float
 
 
-def watch(pid: int, process: subprocess.Popen[str], every_s: float = _EVERY_S) -> list[Sample]:
+def watch(pid: int, process: subprocess.Popen[bytes], every_s: float = _EVERY_S) -> list[Sample]:
     """Sample a service's memory until a generator ends."""
     begun, samples = time.perf_counter(), []
     while process.poll() is None:
@@ -98,7 +98,7 @@ def measure(
         single = single_ms(server.url, 30)
         pid = server.process.pid
         generator = start(Plan(url=server.url, seconds=seconds, rate=factor * most, width=width))
-        samples = watch(pid, generator)
+        samples = watch(pid, generator.process)
         outcome = finish(generator)
         recovered = recovery_s(server.url, _HEALTHY * single, outcome.ended)
         crashed = server.process.poll() is not None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from bench import hostile, latency, overhead, overload, raw, service
-from bench.load import Generator, Outcome, Plan, drive
+from bench.load import Generator, Outcome, Plan, drive, finish, start
 from bench.report import Report
 from src.utils.cores import usable_cores
 from tests.support.tiny_model import write_tiny_model
@@ -66,6 +67,20 @@ def test_overload_sees_nothing_but_answers_refusals_and_deadlines(model: str) ->
     assert found["status_200"] > 0
     assert found["recovery_s"] < 60
     assert report.details["answers"]["200"] == found["status_200"]
+
+
+def test_an_outcome_larger_than_a_pipe_holds_no_generator_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = {"answers": {"200": 30_000}, "latencies_ms": [123.456] * 30_000}
+    (tmp_path / "outcome.json").write_text(json.dumps(outcome))
+    generator = tmp_path / "generator"
+    generator.write_text(f"#!/bin/sh\ncat {tmp_path}/outcome.json\n")
+    generator.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(generator))
+    running = start(Plan(url="http://127.0.0.1:1", seconds=0.1))
+    assert running.process.wait(30) == 0  # as `watch` waits: without reading
+    assert len(finish(running).latencies_ms) == 30_000
 
 
 @pytest.mark.slow
