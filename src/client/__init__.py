@@ -4,7 +4,9 @@ from src.client.client import DetectorClient
 from src.client.errors import ApiError, ApiUnreachable
 from src.client.photos import Photo
 from src.client.replies import (
+    Attribution,
     Drift,
+    Evidence,
     Explanation,
     Health,
     KeptFeedback,
@@ -15,13 +17,16 @@ from src.client.replies import (
     PredictionWithFeedback,
     ReviewPage,
     Signal,
+    Stability,
 )
 
 __all__ = [
     "ApiError",
     "ApiUnreachable",
+    "Attribution",
     "DetectorClient",
     "Drift",
+    "Evidence",
     "Explanation",
     "Health",
     "KeptFeedback",
@@ -33,4 +38,5 @@ __all__ = [
     "PredictionWithFeedback",
     "ReviewPage",
     "Signal",
+    "Stability",
 ]

@@ -11,6 +11,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -105,7 +106,9 @@ class Attributor:
     def to_bytes(self) -> bytes:
         """The file's content: half precision is plenty, and keeps it small."""
         stream = BytesIO()
-        columns = {item.name: getattr(self.space, item.name).astype(np.float16) for item in fields(Space)}
+        columns: dict[str, Any] = {
+            item.name: getattr(self.space, item.name).astype(np.float16) for item in fields(Space)
+        }
         np.savez_compressed(stream, **columns, **{_FACTS: np.array(self.facts.model_dump_json())})
         return stream.getvalue()
 

@@ -19,7 +19,7 @@ class Judge(Protocol):
     """What of the client is used here."""
 
     def predict_many(
-        self, photos: Sequence[bytes], *, policy: str | None = None, workers: int = 4
+        self, photos: Sequence[bytes], *, policy: str | None = None, stability: bool = False, workers: int = 4
     ) -> Iterator[Prediction | ApiError]:
         """Judge photos."""
         ...
@@ -65,19 +65,21 @@ class Desk:
         self._most = most
         self._known: dict[str, Judged] = {}
 
-    def judge(self, judge: Judge, uploads: Sequence[Upload], policy: str | None) -> list[Judged]:
+    def judge(
+        self, judge: Judge, uploads: Sequence[Upload], policy: str | None, *, stability: bool = False
+    ) -> list[Judged]:
         """Return what became of each photo; only those that are not known yet are sent."""
-        keys = [_key(upload, policy) for upload in uploads]
+        keys = [_key(upload, policy, stability=stability) for upload in uploads]
         new = {key: upload for key, upload in zip(keys, uploads, strict=True) if key not in self._known}
         sent = [upload.photo for upload in new.values() if upload.photo is not None]
         found: dict[str, Judged] = {}
-        outcomes = judge.predict_many(sent, policy=policy)
+        outcomes = judge.predict_many(sent, policy=policy, stability=stability)
         for (key, upload), outcome in zip(new.items(), outcomes, strict=True):
             found[key] = self._made(upload, outcome)
         self.remember(found)
         return [found.get(key) or self._known[key] for key in keys]
 
-    def explain(self, judge: Judge, judged: Judged, policy: str | None) -> Judged:
+    def explain(self, judge: Judge, judged: Judged, policy: str | None, *, stability: bool = False) -> Judged:
         """Return a photo with where its verdict comes from; asked for once."""
         photo = judged.upload.photo
         if photo is None or isinstance(judged.explained, Explanation) or isinstance(judged.outcome, ApiError):
@@ -86,7 +88,7 @@ class Desk:
             explained = replace(judged, explained=judge.explain(photo, policy=policy))
         except ApiError as error:
             return replace(judged, explained=error)
-        self.remember({_key(judged.upload, policy): explained})
+        self.remember({_key(judged.upload, policy, stability=stability): explained})
         return explained
 
     def remember(self, found: dict[str, Judged]) -> None:
@@ -107,6 +109,6 @@ class Desk:
         return Judged(upload, outcome, datetime.now(UTC), picture)
 
 
-def _key(upload: Upload, policy: str | None) -> str:
+def _key(upload: Upload, policy: str | None, *, stability: bool) -> str:
     digest = hashlib.sha256(upload.photo or b"").hexdigest()
-    return f"{digest}|{policy}|{upload.name}"
+    return f"{digest}|{policy}|{stability}|{upload.name}"

@@ -24,6 +24,8 @@ def sheet(
         photo: The bytes that were judged, if they went through this page.
         when: The moment of the verdict.
     """
+    stability = None if found.evidence is None else found.evidence.stability
+    attribution = None if explained is None else explained.attribution
     return {
         "title": text.SHEET_TITLE,
         "caveat": text.SHEET_CAVEAT,
@@ -34,6 +36,8 @@ def sheet(
             "sha256": None if photo is None else hashlib.sha256(photo).hexdigest(),
         },
         "verdict": found.model_dump(mode="json", exclude={"evidence", "source"}),
+        "stability": None if stability is None else stability.model_dump(mode="json"),
+        "attribution": None if attribution is None else attribution.model_dump(mode="json"),
         "heatmap": None if explained is None else [list(row) for row in explained.grid],
     }
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from src.client import (
     ApiError,
+    Attribution,
     Drift,
+    Evidence,
     Explanation,
     Health,
     KeptFeedback,
@@ -19,6 +21,7 @@ from src.client import (
     Prediction,
     ReviewPage,
     Signal,
+    Stability,
 )
 from src.utils.model_report import Curve, Estimate, ModelReport, PolicyFigures, ReliabilityBin, ThresholdRow
 from tests.support.pictures import photo_bytes
@@ -130,12 +133,18 @@ class FakeService:
         verdicts: Outcome by the photo's bytes; `default` for all others.
         said: Feedback that was given: id, label, reviewer, reason.
         asked: Names of the calls, in order.
+        stability: How every verdict holds.
+        attribution: Whose every picture may be.
     """
 
     def __init__(self) -> None:
         self.fails: dict[str, ApiError] = {}
         self.verdicts: dict[bytes, Prediction | ApiError] = {}
         self.default: Prediction = prediction()
+        self.stability = Stability(
+            score=0.93, flips=False, probabilities={"jpeg_q60": 0.9, "half_size": 0.86}
+        )
+        self.attribution: Attribution | None = None
         self.said: list[tuple[str, str, str, str]] = []
         self.asked: list[str] = []
         self.queue: list[KeptPrediction] = []
@@ -176,24 +185,33 @@ class FakeService:
             raise ApiError("not_found", 404, "no such page")
         return Drift.model_validate(self.watch)
 
-    def predict(self, photo: bytes, *, policy: str | None = None) -> Prediction:
+    def predict(self, photo: bytes, *, policy: str | None = None, stability: bool = False) -> Prediction:
         self._ask("predict")
         self.policies_asked.append(policy)
         found = self.verdicts.get(photo, self.default)
         if isinstance(found, ApiError):
             raise found
+        if stability:
+            evidence = Evidence(stability=self.stability)
+            review = found.needs_review or self.stability.flips
+            return found.model_copy(update={"evidence": evidence, "needs_review": review})
         return found
 
     def predict_many(
-        self, photos: Iterable[bytes], *, policy: str | None = None, workers: int = 4
+        self,
+        photos: Iterable[bytes],
+        *,
+        policy: str | None = None,
+        stability: bool = False,
+        workers: int = 4,
     ) -> Iterator[Prediction | ApiError]:
         for photo in photos:
             try:
-                yield self.predict(photo, policy=policy)
+                yield self.predict(photo, policy=policy, stability=stability)
             except ApiError as error:
                 yield error
 
-    def predict_url(self, url: str, *, policy: str | None = None) -> Prediction:
+    def predict_url(self, url: str, *, policy: str | None = None, stability: bool = False) -> Prediction:
         self._ask("predict_url")
         return self.default
 
@@ -205,7 +223,9 @@ class FakeService:
             include={"label", "probability", "threshold", "policy", "model_version", "request_id"}
         )
         overlay = b64encode(photo_bytes(5, (60, 40), "PNG"))
-        return Explanation.model_validate(fields | {"heatmap": [[0.5] * 8] * 8, "overlay": overlay})
+        return Explanation.model_validate(
+            fields | {"heatmap": [[0.5] * 8] * 8, "overlay": overlay, "attribution": self.attribution}
+        )
 
     def review(self, cursor: str | None = None, limit: int = 20) -> ReviewPage:
         self._ask("review")

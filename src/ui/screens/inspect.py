@@ -33,15 +33,15 @@ def page() -> None:
     except ApiError as error:
         states.show(error, "inspect")
         return
-    wanted = _ask(gateway, policies, addresses=addresses)
-    found = _judge(gateway, wanted)
+    wanted, stability = _ask(gateway, policies, addresses=addresses)
+    found = _judge(gateway, wanted, stability=stability)
     if found:
         chosen = found[_choose(found)]
         desk: Desk = st.session_state[_DESK]
-        Panel(gateway, desk, wanted, policies, report).draw(chosen)
+        Panel(gateway, desk, wanted, policies, report, stability).draw(chosen)
 
 
-def _ask(gateway: Gateway, policies: dict[str, Policy], *, addresses: bool) -> str | None:
+def _ask(gateway: Gateway, policies: dict[str, Policy], *, addresses: bool) -> tuple[str | None, bool]:
     left, right = st.columns([3, 2], gap="large")
     with right:
         wanted: str | None = st.segmented_control(
@@ -55,6 +55,7 @@ def _ask(gateway: Gateway, policies: dict[str, Policy], *, addresses: bool) -> s
         )
         if wanted in policies:
             st.caption(policies[wanted].description)
+        stability = st.toggle(text.STABILITY, help=text.STABILITY_HELP, key="inspect_stability")
     with left:
         st.file_uploader(
             text.UPLOAD,
@@ -65,15 +66,15 @@ def _ask(gateway: Gateway, policies: dict[str, Policy], *, addresses: bool) -> s
         hint = text.PASTE_OR_ADDRESS if addresses else text.PASTE
         given = st.chat_input(hint, accept_file="multiple", key="inspect_paste")
         if given is not None:
-            _take(gateway, given, wanted)
+            _take(gateway, given, wanted, stability=stability)
         if (_pasted() or _fetched()) and st.button(text.CLEAR, type="tertiary", icon=":material/close:"):
             _pasted().clear()
             _fetched().clear()
             st.rerun()
-    return wanted
+    return wanted, stability
 
 
-def _take(gateway: Gateway, given: ChatInputValue, wanted: str | None) -> None:
+def _take(gateway: Gateway, given: ChatInputValue, wanted: str | None, *, stability: bool) -> None:
     for file in given.files:
         number = len(_pasted()) + 1
         _pasted().append(Upload(file.name or text.PASTED_NAME.format(number=number), file.getvalue()))
@@ -86,12 +87,13 @@ def _take(gateway: Gateway, given: ChatInputValue, wanted: str | None) -> None:
     upload = Upload(address, None)
     try:
         with st.spinner(text.FETCHING):
-            _fetched().append(Judged(upload, gateway.predict_url(address, policy=wanted), datetime.now(UTC)))
+            found = gateway.predict_url(address, policy=wanted, stability=stability)
+        _fetched().append(Judged(upload, found, datetime.now(UTC)))
     except ApiError as error:
         states.show(error, "inspect_address")
 
 
-def _judge(gateway: Gateway, wanted: str | None) -> list[Judged]:
+def _judge(gateway: Gateway, wanted: str | None, *, stability: bool) -> list[Judged]:
     files = st.session_state.get("inspect_files") or []
     uploads = [*_pasted(), *(Upload(file.name, file.getvalue()) for file in files)]
     if len(uploads) > MOST:
@@ -102,7 +104,7 @@ def _judge(gateway: Gateway, wanted: str | None) -> list[Judged]:
         return list(_fetched())
     name = file_name(uploads[-1].name)
     with st.spinner(text.WORKING.format(name=markdown(name))):
-        return [*_fetched(), *desk.judge(gateway, uploads, wanted)]
+        return [*_fetched(), *desk.judge(gateway, uploads, wanted, stability=stability)]
 
 
 def _choose(found: list[Judged]) -> int:

@@ -9,11 +9,13 @@ import streamlit as st
 from src.client import ApiError, Explanation, Prediction
 from src.ui import feedback, look, states
 from src.ui.gateway import Gateway
+from src.ui.hints import attribution_words, stability_words
 from src.ui.judging import Desk, Judged
 from src.ui.preview import blend
 from src.ui.sheet import as_json, sheet
 from src.ui.strings import inspect as text
 from src.ui.strings import shared
+from src.ui.strings import verdict as verdict_text
 from src.ui.verdict import words_of
 from src.ui.wording import file_name, markdown, milliseconds, moment, policy, size
 from src.utils.model_card import Label, Policy
@@ -30,6 +32,7 @@ class Panel:
         policy: That the photos were judged by; the model's default if None.
         policies: Of the model in service.
         report: Its figures, if there are any.
+        stability: How the photos' verdicts hold was asked for.
     """
 
     gateway: Gateway
@@ -37,6 +40,7 @@ class Panel:
     policy: str | None
     policies: dict[str, Policy]
     report: ModelReport | None
+    stability: bool = False
 
     def draw(self, judged: Judged) -> None:
         """Draw one photo, or why it has no verdict."""
@@ -48,14 +52,16 @@ class Panel:
         left, right = st.columns(2, gap="large")
         with right:
             look.verdict_card(words_of(found, self.report), found.probability, self._band(found))
+            _stability(found)
             look.signals(found.provenance.signals, found.provenance.basis)
         with left:
             with st.spinner(text.EXPLAINING):
-                judged = self.desk.explain(self.gateway, judged, self.policy)
+                judged = self.desk.explain(self.gateway, judged, self.policy, stability=self.stability)
             with st.container(key="inspect_picture"):
                 _picture(judged)
             _downloads(judged, found)
         with right:
+            _attribution(judged)
             _feedback(found)
             _facts(judged, found)
 
@@ -64,6 +70,22 @@ class Panel:
         if known is not None and known.threshold == found.threshold:
             return known
         return Policy(threshold=found.threshold, review_low=found.threshold, review_high=found.threshold)
+
+
+def _stability(found: Prediction) -> None:
+    sentence, forms = stability_words(found)
+    if sentence:
+        st.markdown(f"**{verdict_text.STABILITY_TITLE}**")
+        st.markdown(sentence)
+        st.caption("  \n".join(forms))
+
+
+def _attribution(judged: Judged) -> None:
+    explained = judged.explained
+    words = attribution_words(explained.attribution) if isinstance(explained, Explanation) else ""
+    if words:
+        st.markdown(f"**{verdict_text.ATTRIBUTION_TITLE}**")
+        st.markdown(words)
 
 
 @st.fragment

@@ -15,6 +15,11 @@ CLEAR = "Clear pasted photos"
 NO_ADDRESS = "Only addresses that begin with http:// or https:// can be fetched."
 FETCHING = "Fetching the photo …"
 TOO_MANY = "Only the first {most} photos are judged here; use the catalogue for more."
+STABILITY = "Check how the verdict holds"
+STABILITY_HELP = (
+    "Judges the photo five times more, saved again as sites and messengers save it. Takes six times as long. "
+    "A verdict that flips goes to the review queue."
+)
 PHOTO_CHOICE = "Photo"
 WORKING = "Judging {name} …"
 EXPLAINING = "Finding where the verdict comes from …"

@@ -88,3 +88,37 @@ STRENGTH_HELP = {
     "strong": "Nobody writes it by accident, but anybody can write it.",
     "weak": "Easily wrong, forged or left over from before an edit.",
 }
+
+STABILITY_TITLE = "How the verdict holds"
+STABLE = "Saved again in five ways, the photo keeps its verdict; the probability moves by at most {moved}."
+FLIPS = (
+    "Saved again, the photo gets the other verdict: {forms}. So fragile a verdict is for a person to decide."
+)
+FORM = "{name}: {chance}"
+FORMS = {
+    "jpeg_q85": "as JPEG of good quality",
+    "jpeg_q60": "as JPEG of low quality",
+    "webp_q75": "as WebP",
+    "half_size": "at half the size",
+    "saved_twice": "shared twice",
+}
+ATTRIBUTION_TITLE = "Which generator, if any"
+ATTRIBUTED = (
+    "If it is AI-generated, it resembles pictures of {family} most ({chance} among the families known). A "
+    "hint, not a finding: other generators may draw alike."
+)
+ATTRIBUTION_UNKNOWN = (
+    "Unknown: the picture is not like those of any one family of generators that the detector knows. That "
+    "speaks neither for nor against AI."
+)
+FAMILIES = {
+    "flux": "Flux",
+    "google": "Google (Gemini, Imagen)",
+    "ideogram": "Ideogram",
+    "leonardo": "Leonardo",
+    "midjourney": "Midjourney",
+    "nova": "Amazon Nova",
+    "openai": "OpenAI (DALL·E, GPT-image)",
+    "stable_diffusion": "Stable Diffusion",
+    "zai": "Z.ai",
+}
