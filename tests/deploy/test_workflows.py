@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
+
+from src.cli import app
+from src.incident import retrain
+from tests.docs.commands import check
 
 REPO = Path(__file__).parents[2]
 WORKFLOWS = sorted((REPO / ".github" / "workflows").glob("*.yml"))
@@ -28,7 +34,7 @@ def parsed(path: Path) -> dict[str, Any]:
 
 
 def test_all_that_was_promised_is_there():
-    assert {path.stem for path in WORKFLOWS} >= {"ci", "security", "image", "release", "docs"}
+    assert {path.stem for path in WORKFLOWS} >= {"ci", "security", "image", "release", "docs", "retrain"}
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
@@ -72,6 +78,24 @@ def test_targets_and_dockerfiles_that_workflows_name_exist():
     assert called <= targets
     images = {name for names in re.findall(r"image: \[(.+)\]", text) for name in names.split(", ")}
     assert {f"{name}.Dockerfile" for name in images} <= {p.name for p in (REPO / "docker").iterdir()}
+
+
+def test_retraining_asks_for_what_its_commands_know_and_promotes_nothing():
+    workflow = parsed(REPO / ".github" / "workflows" / "retrain.yml")
+    (job,) = workflow["jobs"].values()
+    lines = [line.strip() for step in job["steps"] for line in step.get("run", "").splitlines()]
+    text = "\n".join(lines)
+    known = {option for each in get_command(app).commands["retrain"].params for option in each.opts}  # type: ignore[attr-defined]
+    asked = set(re.findall(r"--[a-z-]+", " ".join(line for line in lines if "pip" not in line)))
+    assert {"--head-only", "--out"} <= asked
+    for line in [line for line in lines if line.startswith(("detector", "dvc", "python -m src"))]:
+        check(shlex.split(re.sub(r'"\$\{options\[@\]\}"', "--head-only", line)))
+    assert asked - {"--raw"} <= known
+    assert "--require-hashes --requirement requirements.txt" in text
+    assert "promote" not in text
+    uploads = [step for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+    kept = set(re.findall(r"outputs/retrain/([\w.]+)", uploads[0]["with"]["path"]))
+    assert kept == {retrain.RESULT, retrain.REPORT, retrain.MODEL}
 
 
 def test_an_action_that_is_not_pinned_is_seen():
