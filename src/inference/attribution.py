@@ -109,7 +109,8 @@ class Attributor:
         columns: dict[str, Any] = {
             item.name: getattr(self.space, item.name).astype(np.float16) for item in fields(Space)
         }
-        np.savez_compressed(stream, **columns, **{_FACTS: np.array(self.facts.model_dump_json())})
+        columns[_FACTS] = np.array(self.facts.model_dump_json())
+        np.savez_compressed(stream, **columns)
         return stream.getvalue()
 
     @classmethod
