@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import perf_counter
 from types import TracebackType
 from typing import Self, TypeVar
@@ -66,6 +67,8 @@ class Contestant:
 
     def __init__(self, kind: str, python: Path | None = None, model: Path | None = None) -> None:
         started = perf_counter()
+        # A file, not a pipe: nobody reads along, and a full pipe would stop a talkative library.
+        self._words = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
         if python is None:
             command = [sys.executable, "-m", comparison_worker.__name__]
         else:
@@ -77,7 +80,7 @@ class Contestant:
             env={name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._words,
             text=True,
         )
         self.hello = self._read(Hello)
@@ -104,14 +107,22 @@ class Contestant:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self._end()
+
+    def _end(self) -> str:
+        """Stop the process; returns what it wrote to its error stream, once."""
+        if self._words.closed:
+            return ""
         self._process.kill()
         self._process.communicate()
+        with self._words:
+            self._words.seek(0)
+            return self._words.read()
 
     def _read(self, kind: type[Message]) -> Message:
         line = self._process.stdout.readline() if self._process.stdout else ""
         try:
             return kind.model_validate_json(line)
         except ValidationError as error:
-            self._process.kill()
-            words = self._process.communicate()[1].strip().splitlines()
+            words = self._end().strip().splitlines()
             raise ModelError(f"a compared detector failed: {words[-1] if words else 'no reason'}") from error

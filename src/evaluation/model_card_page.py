@@ -82,7 +82,7 @@ def _use(facts: Facts) -> str:
 def _data(facts: Facts) -> str:
     real = [record for record in facts.records if record.label == "real"]
     fakes = [record for record in facts.records if record.label != "real"]
-    styles = Counter(record.style for record in real)
+    styles = Counter(str(record.style) for record in real)
     years = sorted(record.year for record in real if record.year is not None)
     dated = f" Of {len(years)} the year is known: {years[0]} to {years[-1]}." if years else ""
     parts = ", ".join(f"{styles[name]} {words}" for name, words in STYLES.items())

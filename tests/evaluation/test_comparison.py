@@ -76,6 +76,20 @@ def test_a_detector_that_does_not_start_says_why(tmp_path):
         Contestant("sahu65", python)
 
 
+def test_a_talkative_detector_does_not_stop_and_a_dead_one_is_told(peer, tmp_path):
+    module = tmp_path / "packages" / "sahu65" / "__init__.py"
+    loud = 'import sys; sys.stderr.write("word " * 40_000); '
+    module.write_text(PACKAGE.replace("def detect_bytes(data):", f"def detect_bytes(data):\n    {loud}"))
+    photo = write_photo(tmp_path / "a.jpg", "JPEG")
+    with Contestant("sahu65", peer) as contestant:
+        assert [contestant.ask(photo).score for _ in range(2)] == [0.2, 0.2]
+    module.write_text(
+        PACKAGE.replace("def detect_bytes(data):", "def detect_bytes(data):\n    raise SystemExit('gone')")
+    )
+    with pytest.raises(ModelError, match="gone"), Contestant("sahu65", peer) as contestant:
+        contestant.ask(photo)
+
+
 def answers(ours: list[Reply], peers: list[Reply]) -> list[tuple[object, tuple[Reply, Reply]]]:
     records = [make_record(f"{n}", fake=n > 1, source=f"s{n}", size=(64, 64)) for n in range(4)]
     return list(zip(records, zip(ours, peers, strict=True), strict=True))
