@@ -95,7 +95,7 @@ def figures(pictures: Pictures, families: Sequence[str], nearest: Ints, named: I
 
 
 def confusion(pictures: Pictures, families: Sequence[str], named: Ints) -> dict[str, dict[str, int]]:
-    """True family, known or not, -> what it was called -> pictures."""
+    """True family, known or not, -> what it was called, `unknown` for `OUTSIDE` -> pictures."""
     called = np.array([*families, UNKNOWN])[np.where(named == OUTSIDE, len(families), named)]
     return {
         family: {
@@ -126,6 +126,7 @@ def make_report(
         families=list(families),
         named_families=list(attributor.facts.named),
         confusion=confusion(fakes, families, named),
+        nearest_confusion=confusion(fakes, families, nearest),
         nearest_accuracy=found["nearest"],
         even_accuracy=found["even"],
         chance=1.0 / len(families),

@@ -9,12 +9,14 @@ from src.evaluation.bootstrap import Figure
 _LEAD = """# Attribution: which family of generators made it
 
 Made by `python -m src.evaluation.attribution`; beside the model {version} lies `detector.attribution.npz`
-(sha256 `{digest}`). {photos} AI-generated pictures of {shops} shops that the network was not trained on; each
-is attributed by what other shops teach, with rules chosen on those other shops too. Other pictures of most of
-these shops were in the network's training, which never knew a family. Method: class-conditional Gaussians
-with one shared, shrunk covariance on the network's embedding, reduced to its principal directions (Lee et al.
-2018); a picture is called unknown when it is far from all families, when its calibrated probability is low,
-or when names like this one are right less than {floor} of the time.
+(sha256 `{digest}`).
+
+{photos} AI-generated pictures of {shops} shops that the network was not trained on; each is attributed by
+what other shops teach, with rules chosen on those other shops too. Other pictures of most of these shops were
+in the network's training, which never knew a family. Method: class-conditional Gaussians with one shared,
+shrunk covariance on the network's embedding, reduced to its principal directions (Lee et al. 2018); a picture
+is called unknown when it is far from all families, when its calibrated probability is low, or when names like
+this one are right less than {floor} of the time.
 """
 
 
@@ -28,6 +30,7 @@ class AttributionReport(BaseModel):
         floor: Least share of right names that was asked for.
         named_families: That the shipped attributor may name; none when no name is right often enough.
         confusion: True family -> what it was called -> pictures.
+        nearest_confusion: The same, if it always had to answer with the nearest family.
         nearest_accuracy: Share whose nearest family is the right one, if it always had to answer.
         even_accuracy: The same, each family counting once.
         chance: `even_accuracy` of a guess.
@@ -50,6 +53,7 @@ class AttributionReport(BaseModel):
     families: list[str]
     named_families: list[str]
     confusion: dict[str, dict[str, int]]
+    nearest_confusion: dict[str, dict[str, int]]
     nearest_accuracy: Figure
     even_accuracy: Figure
     chance: float
@@ -70,7 +74,7 @@ def page(report: AttributionReport) -> str:
         floor=_share(report.floor),
     )
     return "\n".join(
-        [lead, _verdict(report), "", *_figures(report), "", *_confusion(report), *_left_out(report)]
+        [lead, _verdict(report), "", *_figures(report), "", *_tables(report), *_left_out(report)]
     )
 
 
@@ -101,11 +105,19 @@ def _figures(report: AttributionReport) -> list[str]:
     ]
 
 
-def _confusion(report: AttributionReport) -> list[str]:
-    called = [*report.families, "unknown"]
-    lines = ["## What pictures were called", "", f"| made by | {' | '.join(called)} |"]
+def _tables(report: AttributionReport) -> list[str]:
+    called = _confusion(report, report.confusion, [*report.families, "unknown"], "What pictures were called")
+    return called + _confusion(
+        report, report.nearest_confusion, report.families, "If it always had to answer"
+    )
+
+
+def _confusion(
+    report: AttributionReport, table: dict[str, dict[str, int]], called: list[str], title: str
+) -> list[str]:
+    lines = [f"## {title}", "", f"| made by | {' | '.join(called)} |"]
     lines.append("|---" * (len(called) + 1) + "|")
-    for family, counts in report.confusion.items():
+    for family, counts in table.items():
         name = family if family in report.families else f"{family} (not among the known)"
         lines.append(f"| {name} | {' | '.join(str(counts[each]) for each in called)} |")
     return [*lines, ""]

@@ -128,6 +128,8 @@ def test_the_command_writes_attributor_and_report(model: Path) -> None:
     assert report.precision.value > 0.9
     assert sum(report.confusion["flux"].values()) == 64
     assert report.confusion["other"]["unknown"] == 20
+    assert report.nearest_confusion["other"]["unknown"] == 0
+    assert report.nearest_confusion["google"]["google"] > 60
     assert set(report.unknown_when_left_out) == set(FAMILIES)
     page = (folder / "attribution.md").read_text()
     assert "**Named are flux, google, openai**" in page

@@ -108,8 +108,8 @@ ATTRIBUTED = (
     "hint, not a finding: other generators may draw alike."
 )
 ATTRIBUTION_UNKNOWN = (
-    "Unknown: the picture is not like those of any one family of generators that the detector knows. That "
-    "speaks neither for nor against AI."
+    "Unknown. A family of generators is named only where such names have proved right often enough; that "
+    "none is named speaks neither for nor against AI."
 )
 FAMILIES = {
     "flux": "Flux",
