@@ -169,10 +169,11 @@ def _words(found: Adversarial) -> str:
     """What the figures say, in their own numbers."""
     right = {(row.epsilon, row.setting): number(row.accuracy.value, 2) for row in found.rows}
     weakest, strongest = min(right)[0], max(right)[0]
+    untouched = "Untouched" if weakest == 0 else f"At {weakest}/255"
     return (
         f"At {strongest}/255, {right[strongest, 'none']} of the verdicts stay right; with the defence "
         f"{right[strongest, 'unaware']} against an attacker who does not know it and "
-        f"{right[strongest, 'aware']} against one who does. At {weakest}/255 it takes the share of right "
+        f"{right[strongest, 'aware']} against one who does. {untouched}, the defence takes the share of right "
         f"verdicts from {right[weakest, 'none']} to {right[weakest, 'unaware']}."
     )
 
