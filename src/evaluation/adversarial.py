@@ -173,8 +173,8 @@ def _words(found: Adversarial) -> str:
     return (
         f"At {strongest}/255, {right[strongest, 'none']} of the verdicts stay right; with the defence "
         f"{right[strongest, 'unaware']} against an attacker who does not know it and "
-        f"{right[strongest, 'aware']} against one who does. {untouched}, the defence takes the share of right "
-        f"verdicts from {right[weakest, 'none']} to {right[weakest, 'unaware']}."
+        f"{right[strongest, 'aware']} against one who does. {untouched}, the defence takes the share of "
+        f"right verdicts from {right[weakest, 'none']} to {right[weakest, 'unaware']}."
     )
 
 
