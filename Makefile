@@ -39,7 +39,7 @@ PY := $(VENV)/bin/python
 SERVE_PY := $(SERVE_VENV)/bin/python
 
 .PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test docs architecture fmt bench \
-	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift incident data splits validate train \
+	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift bench-scan incident data splits validate train \
 	folds study evaluate robustness partial comparison gallery release readme model-card requirements clean
 
 help: ## show this list
@@ -118,6 +118,9 @@ bench-hostile: $(VENV)/.ready $(SERVE_VENV)/.ready ## ten thousand hostile uploa
 
 bench-drift: $(VENV)/.ready ## drift on simulated traffic (TABLE=outputs/scores/embeddings.npz), into reports/drift
 	$(PY) -m bench.drift --model $(MODEL) --table $(TABLE)
+
+bench-scan: $(VENV)/.ready ## a catalogue: raw limit, workers, Ray, memory (ten minutes); writes the plan of docs/SCALING.md
+	$(PY) -m bench.scan --model $(SHIPPED) || failed=$$?; $(PY) -m bench.scan_plan; exit $${failed:-0}
 
 # The champion never saw the family. What was trained stays in outputs/incident, so that a second call goes on from it.
 incident: $(VENV)/.ready ## rehearse an incident on real photos (FAMILY=openai, WEIGHTS=local start weights), into docs/incidents

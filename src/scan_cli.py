@@ -48,11 +48,11 @@ def scan(
         str | None, typer.Option(help="Of a table: with paths, addresses or bytes; guessed by its name.")
     ] = None,
     shard_size: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=1, max=65_536, help="Photos of a shard: one file of the result, one unit of resuming."
+            min=1, max=65_536, help="Photos of one file of the result, the unit of resuming; 256 or fewer."
         ),
-    ] = 256,
+    ] = None,
     price_per_core_hour: Annotated[
         float | None, typer.Option(min=0.0, help="Estimates the cost of the cores.")
     ] = None,

@@ -26,6 +26,7 @@ class Place(Protocol):
 
         Raises:
             FileNotFoundError: There is none.
+            ScanError: It cannot be read.
         """
         ...
 
@@ -57,7 +58,12 @@ class Folder:
 
     def open(self, name: str) -> IO[bytes]:
         """As in `Place`."""
-        return (self._root / name).open("rb")
+        try:
+            return (self._root / name).open("rb")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ScanError(f"the destination cannot be read: {error.strerror}") from error
 
     def write(self, name: str, data: bytes) -> None:
         """As in `Place`: written beside, synced, renamed."""

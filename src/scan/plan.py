@@ -54,10 +54,9 @@ class Plan:
         """Number of a shard's inputs."""
         return min(self.shard_size, self.items - shard * self.shard_size)
 
-    def agrees(self, other: Plan) -> bool:
-        """Whether both were asked for by the same words; a shard's size may differ."""
-        asked = ("source", "column", "sample", "seed")
-        return all(getattr(self, name) == getattr(other, name) for name in asked)
+    def is_for(self, source: str, column: str | None, sample: int | None, seed: int) -> bool:
+        """Whether it is what is asked for by these words."""
+        return (self.source, self.column, self.sample, self.seed) == (source, column, sample, seed)
 
 
 def read_plan(place: Place) -> Plan | None:

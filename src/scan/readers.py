@@ -117,10 +117,12 @@ class Reader:
                 fs, path = filesystem(item.source)
                 if item.kind == "tar":
                     self._check(item.size)
-                    data = fs.cat_file(path, start=item.offset, end=item.offset + item.size)
-                    return _whole(bytes(data), item.size)
-                self._check(int(fs.size(path) or 0))
-                return _whole(bytes(fs.cat_file(path)), None)
+                    data = bytes(fs.cat_file(path, start=item.offset, end=item.offset + item.size))
+                    return _whole(data, item.size)
+                # One byte more than allowed shows that there is too much, without a request for the size.
+                data = bytes(fs.cat_file(path, start=0, end=self._max_bytes + 1))
+                self._check(len(data))
+                return _whole(data, None)
             except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
                 raise ImageError(
                     "unreadable_file", f"The object cannot be read: {error.strerror}."

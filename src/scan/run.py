@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
+from src.scan.items import Item
 from src.scan.job import Job, sha256_of
 from src.scan.local import Engine, run_local
 from src.scan.places import Place, open_place
@@ -23,6 +25,9 @@ from src.utils.model_report import beside, read_model_report
 from src.utils.settings import Settings
 
 _FOOTERS_AT_ONCE = 16
+_SHARD, _SMALL_SHARD = 256, 8
+_SHARDS = 128
+"""So many at least, where there are photos enough: the last ones are judged by fewer and fewer workers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +39,8 @@ class Order:
         dest: Folder, or an address that fsspec knows.
         policy: Of the model card; its default by default.
         column: As for `list_source`.
-        shard_size: Photos of a shard: what is lost when a worker dies, and rows of one file.
+        shard_size: Photos of a shard: what is lost when a worker dies, and rows of one file; by default 256,
+            or fewer where a catalogue is so small that not all workers would have something to do.
         sample: Photos to draw by chance; all by default.
         seed: Of the draw.
         engine: `local`: processes of this machine. `ray`: actors of a Ray cluster.
@@ -47,7 +53,7 @@ class Order:
     dest: str
     policy: str | None = None
     column: str | None = None
-    shard_size: int = 256
+    shard_size: int | None = None
     sample: int | None = None
     seed: int = 0
     engine: Literal["local", "ray"] = "local"
@@ -165,21 +171,31 @@ def _job(order: Order, settings: Settings, place: Place) -> Job:
 
 
 def _plan(order: Order, place: Place) -> Plan:
-    asked = Plan(_absolute(order.source), order.column, order.shard_size, 0, order.sample, order.seed, 0)
+    source = _absolute(order.source)
     found = read_plan(place)
-    if found is None:
-        return write_plan(
-            place,
-            list_source(asked.source, order.column),
-            source=asked.source,
-            column=order.column,
-            shard_size=order.shard_size,
-            sample=order.sample,
-            seed=order.seed,
-        )
-    if not found.agrees(asked):
-        raise ConfigError("the destination holds a scan of another source, column, sample or seed")
-    return found
+    if found is not None:
+        if not found.is_for(source, order.column, order.sample, order.seed):
+            raise ConfigError("the destination holds a scan of another source, column, sample or seed")
+        return found
+    items, size = _sized(list_source(source, order.column), order)
+    return write_plan(
+        place,
+        items,
+        source=source,
+        column=order.column,
+        shard_size=size,
+        sample=order.sample,
+        seed=order.seed,
+    )
+
+
+def _sized(items: Iterator[Item], order: Order) -> tuple[Iterable[Item], int]:
+    """The inputs, and how many of them make a shard."""
+    if order.shard_size is not None:
+        return items, order.shard_size
+    head = list(islice(items, _SHARD * _SHARDS))
+    number = min(len(head), order.sample or len(head))
+    return chain(head, items), min(_SHARD, max(_SMALL_SHARD, -(-number // _SHARDS)))
 
 
 def _claim(place: Place, job: Job) -> None:

@@ -14,12 +14,14 @@ from src.utils.photo_files import PHOTO_SUFFIXES
 def list_tar(address: str, short: str) -> Iterator[Item]:
     """List the photos of a tar file by its headers; what else it holds (`.json`, `.cls`) is passed over.
 
+    A file that is damaged becomes an input itself, after the photos before the damage.
+
     Args:
         address: Of the file.
         short: Its name in the source; ids begin with it.
 
     Raises:
-        ConfigError: It is no tar file.
+        ConfigError: It cannot be read.
     """
     suffixes = tuple(PHOTO_SUFFIXES)
     try:
@@ -28,5 +30,7 @@ def list_tar(address: str, short: str) -> Iterator[Item]:
                 if member.isfile() and not member.issparse() and member.name.lower().endswith(suffixes):
                     yield Item(f"{short}/{member.name}", "tar", address, member.offset_data, member.size)
                 tar.members.clear()  # type: ignore[attr-defined]  # a list of millions that nobody asks for
-    except (tarfile.TarError, OSError) as error:
-        raise ConfigError(f"{short} is no tar file that can be read") from error
+    except tarfile.TarError:
+        yield Item(short, "file", address)  # a row with an error says that photos are missing
+    except OSError as error:
+        raise ConfigError(f"{short} cannot be read: {error.strerror or error}") from error
