@@ -11,8 +11,7 @@ from PIL import Image, ImageFilter
 
 from src.evaluation.faithfulness_page import FRACTIONS, TESTS, Order, Test
 from src.imaging.degrade import jpeg
-from src.inference.detection import Detection
-from src.inference.heatmap import GRID
+from src.inference.detector import Detection
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
 
@@ -35,28 +34,28 @@ class Judge(Protocol):
 
 
 def orders(heat: NDArray[np.float64], *, fake: bool, seed: int) -> dict[Order, NDArray[np.int64]]:
-    """Cells [GRID x GRID] from the first to the last that is covered or shown, by each rule.
+    """Cells [G x G] from the first to the last that is covered or shown, by each rule.
 
     Args:
-        heat: float64 [GRID, GRID].
+        heat: float64 [G, G].
         fake: The verdict; for `real` the evidence is where the map is lowest.
         seed: Of the random order.
     """
-    middle = (GRID - 1) / 2
-    rows, columns = np.indices((GRID, GRID))
+    middle = (len(heat) - 1) / 2
+    rows, columns = np.indices(heat.shape)
     away = np.hypot(rows - middle, columns - middle)
     return {
         "map": np.argsort(-heat.ravel() if fake else heat.ravel(), kind="stable"),
-        "random": np.random.default_rng(seed).permutation(GRID * GRID),
+        "random": np.random.default_rng(seed).permutation(heat.size),
         "centre": np.argsort(away.ravel(), kind="stable"),
     }
 
 
-def cover(image: Image.Image, blurred: Image.Image, cells: NDArray[np.int64]) -> Image.Image:
-    """The picture with some cells of the grid taken from its blurred form."""
-    marked = np.zeros(GRID * GRID, np.uint8)
+def cover(image: Image.Image, blurred: Image.Image, cells: NDArray[np.int64], grid: int) -> Image.Image:
+    """The picture with some cells of a grid of `grid` x `grid` taken from its blurred form."""
+    marked = np.zeros(grid * grid, np.uint8)
     marked[cells] = 255
-    mask = Image.fromarray(marked.reshape(GRID, GRID)).resize(image.size, Image.Resampling.NEAREST)
+    mask = Image.fromarray(marked.reshape(grid, grid)).resize(image.size, Image.Resampling.NEAREST)
     return Image.composite(blurred, image, mask)
 
 
@@ -82,7 +81,7 @@ def curves(judge: Judge, image: Image.Image, seed: int) -> dict[tuple[Test, Orde
             for fraction in FRACTIONS[1:-1]:
                 count = round(fraction * len(cells))
                 covered = cells[:count] if delete else cells[count:]
-                between.append(chance(cover(image, blurred, covered)))
+                between.append(chance(cover(image, blurred, covered, len(whole.heatmap))))
             found[test, order] = [first, *between, last]
     return found
 
@@ -117,6 +116,6 @@ def splice(real: Image.Image, fake: Image.Image, *, upright: bool, fake_first: b
 def share_on_fake(heat: NDArray[np.float64], *, upright: bool, fake_first: bool) -> float:
     """Share of the map's mass that lies on the fake half."""
     lying = heat if upright else heat.T
-    first = float(lying[:, : GRID // 2].sum())
+    first = float(lying[:, : lying.shape[1] // 2].sum())
     part = first if fake_first else float(lying.sum()) - first
     return part / max(float(lying.sum()), 1e-9)

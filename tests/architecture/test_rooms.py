@@ -33,7 +33,9 @@ ROOMS: dict[str, frozenset[str]] = {
     "store": frozenset({"utils"}),
     "monitoring": frozenset({"utils", "store"}),
     "inference": frozenset({"utils", "imaging", "registry", "store", "monitoring"}),
-    "evaluation": frozenset({"utils", "imaging", "data", "inference.detector", "monitoring.drift"}),
+    "evaluation": frozenset(
+        {"utils", "imaging", "data", "inference.detector", "inference.attribution", "monitoring.drift"}
+    ),
     "training": frozenset({"utils", "imaging", "data", "evaluation.metrics"}),
     "incident": _BELOW_INCIDENT | {"client"},
     "scan": frozenset({"utils", "inference"}),

@@ -82,7 +82,7 @@ def test_orders_are_permutations_and_the_map_of_a_real_photo_is_read_from_below(
 
 def test_covering_touches_the_named_cells_alone() -> None:
     white, black = Image.new("RGB", (80, 80), "white"), Image.new("RGB", (80, 80), "black")
-    pixels = np.asarray(cover(white, black, np.array([0, 63])))[..., 0]
+    pixels = np.asarray(cover(white, black, np.array([0, 63]), 8))[..., 0]
     assert pixels[:10, :10].max() == 0
     assert pixels[-10:, -10:].max() == 0
     assert (pixels == 0).sum() == 200
