@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
+from sklearn.covariance import LedoitWolf
 from sklearn.metrics import silhouette_score
 
 from src.data.families import family_of
@@ -96,14 +97,20 @@ def suspects(window: Window, number: NDArray[np.int64], cause: Cause) -> list[st
 
 
 def _space(reference: NDArray[np.floating], window: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """Both along the directions of most variance of both together, in units of the reference's spread."""
+    """Both along the directions in which the window varies most, where the reference varies alike in all.
+
+    Without the whitening (by a shrunk covariance: Ledoit and Wolf 2004), clusters would follow what varies
+    most in any traffic, such as ground and light, and not what is new in this one.
+    """
     usual, mine = reference.astype(np.float64), window.astype(np.float64)
     centre, spread = usual.mean(axis=0), usual.std(axis=0)
     spread = np.maximum(spread, 0.05 * float(np.median(spread[spread > 0])))
-    both = np.concatenate([(usual - centre) / spread, (mine - centre) / spread])
-    _, _, axes = np.linalg.svd(both - both.mean(axis=0), full_matrices=False)
-    reduced = both @ axes[:_DIMENSIONS].T
-    return reduced[: len(usual)], reduced[len(usual) :]
+    usual, mine = (usual - centre) / spread, (mine - centre) / spread
+    values, axes = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(usual).covariance_)
+    white = axes / np.sqrt(np.maximum(values, 1e-9))
+    usual, mine = usual @ white, mine @ white
+    _, _, most = np.linalg.svd(mine, full_matrices=False)
+    return usual @ most[:_DIMENSIONS].T, mine @ most[:_DIMENSIONS].T
 
 
 def _clusters(points: Floats, seed: int) -> tuple[NDArray[np.int64], Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -21,9 +21,22 @@ from src.monitoring.drift.schema import Share
 from src.monitoring.drift.statistics import wilson
 
 
-def stage_figures(answers: Sequence[Answer]) -> tuple[StageFigures, ...]:
-    """Figures of each stage under each model, in the order of their first photo; each photo counts once."""
-    usable = [each for each in answers if each.error is None]
+def stage_figures(
+    answers: Sequence[Answer], champion: str, labelled: Collection[str]
+) -> tuple[StageFigures, ...]:
+    """Figures of each stage under each model, in the order of their first photo; each photo counts once.
+
+    Args:
+        answers: All replies.
+        champion: Version of the model that the incident met.
+        labelled: Digests of photos that people judged: a later model may have learnt them, so they do not
+            count for it.
+    """
+    usable = [
+        each
+        for each in answers
+        if each.error is None and (each.model_version == champion or each.sha256 not in labelled)
+    ]
     first: dict[tuple[str, str, str], Answer] = {}
     for each in usable:
         first.setdefault((each.stage, each.model_version or "", each.sha256), each)

@@ -21,7 +21,7 @@ from src.training.train import train
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
 
-CHAMPION, RETRAINED = "champion", "retrained"
+CHAMPION, RETRAINED = "champion", "live/retrained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def train_on_labels(bench: Bench, pools: Pools, labelled: Sequence[PhotoRecord])
     if {each.sha256 for each in labelled} & {each.sha256 for each in pools.new_judge}:
         raise DataError("a photo that judges must not be learnt from")
     records, splits = grow(pools.base, pools.splits, labelled)
-    place = bench.work / "data-after"
+    place = bench.work / "live" / "data"
     _write(place, records, splits)
     start = bench.work / CHAMPION / CHECKPOINT
     resume = ("model.initial_weights=run", f"model.weights_file={start}") if start.is_file() else ()

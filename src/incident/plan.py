@@ -21,6 +21,7 @@ class RehearsalPlan(BaseModel):
         form: Real photos, or drawn ones.
         calm: Photos before the first new one.
         rising: Share of the new family, and photos sent at it, stage by stage.
+        pause_s: Between two photos of one sender; labels, charts and alerts need their time, too.
         patience: Photos sent, at leisure, at the last share while nobody was paged yet.
         after: Photos sent after each step of the response.
         after_share: Share of the new family in them.
@@ -43,13 +44,14 @@ class RehearsalPlan(BaseModel):
     form: Literal["real", "procedural"] = "real"
     calm: Count = 250
     rising: tuple[tuple[Share, Count], ...] = ((0.05, 120), (0.10, 120), (0.25, 120), (0.50, 120))
+    pause_s: Annotated[float, Field(ge=0)] = 0.2
     patience: Count = 400
     after: Count = 150
     after_share: Share = 0.25
-    chance: Share = 0.10
-    prompted: Share = 0.30
+    chance: Share = 0.20
+    prompted: Share = 0.40
     labels_refit: Annotated[int, Field(ge=10, le=100)] = 100
-    labels_retrain: Count = 300
+    labels_retrain: Count = 400
     shortcut_photos: Count = 160
     replicates: Annotated[int, Field(ge=0)] = 200
     quick_reference: bool = False
@@ -84,3 +86,13 @@ class Places(BaseModel):
     validation: Path = Path("reports/data/validation.json")
     limits: Path = Path("configs/gates.yaml")
     champion: Path | None = None
+
+    @property
+    def live(self) -> Path:
+        """Store, registry, servers' files: made anew by each rehearsal; networks and what they saw stay."""
+        return self.work / "live"
+
+    @property
+    def seen(self) -> Path:
+        """What networks saw."""
+        return self.work / "seen"

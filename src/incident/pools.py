@@ -1,7 +1,7 @@
 """Divides photos for a rehearsal: what is trained on, known before, sent as traffic, and kept to judge by.
 
 A family of generators is taken out of everything that happens before the incident. Whole shops are kept out
-of training, half of them to set thresholds and the drift reference by, half to judge by.
+of training: to set thresholds and the drift reference by, to be sent, and to judge by.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from src.evaluation.selection import spread
 from src.utils.errors import DataError
 
 _UNSEEN_FOLD = 0
+_AWAY_SHARE = 0.2
+"""Of the photos that could be trained on: shops that are sent, and that thresholds are set by, instead."""
 _REFERENCE_SHARE = 0.6
 _HALF = 0.5
 
@@ -79,7 +81,13 @@ def make_pools(
     if limit is not None:
         base, new = spread(base, limit), spread(new, max(30, limit // 3))
     unseen = [record for record in base if splits[record.photo_id].fold == _UNSEEN_FOLD]
-    away = {record.photo_id for record in unseen}
+    others = [
+        each
+        for each in base
+        if splits[each.photo_id].fold != _UNSEEN_FOLD and splits[each.photo_id].split == "train"
+    ]
+    strange, _ = _divide(others, _AWAY_SHARE, seed + 4, _source)
+    away = {record.photo_id for record in (*unseen, *strange)}
     mine = {
         record.photo_id: splits[record.photo_id].model_copy(update={"split": "heldout"})
         if record.photo_id in away
@@ -93,7 +101,7 @@ def make_pools(
         return [record for record in known if splits[record.photo_id].split == name]
 
     before, judge_unseen = _divide(unseen, _HALF, seed, lambda record: f"{record.is_fake}|{record.source}")
-    reference, traffic = _divide([*of("val"), *before], _REFERENCE_SHARE, seed + 1, _group)
+    reference, traffic = _divide([*of("val"), *before, *strange], _REFERENCE_SHARE, seed + 1, _group)
     more, judge_known = _divide(of("test"), _HALF, seed + 2, _group)
     new_traffic, new_judge = _divide(new, _HALF, seed + 3, _group)
     pools = Pools(base, mine, reference, [*traffic, *more], judge_known, judge_unseen, new_traffic, new_judge)
@@ -105,6 +113,10 @@ def make_pools(
 
 def _group(record: PhotoRecord) -> str:
     return record.group
+
+
+def _source(record: PhotoRecord) -> str:
+    return record.source
 
 
 def _divide(

@@ -1,14 +1,16 @@
 """A drawn world for a rehearsal without photos: shops, a kind of fakes that is known, and one that is not.
 
-Known fakes are too smooth and carry a faint grid, as a careless upsampler leaves it; the new family has a
-sensor's noise like photos, and stripes that nobody has met.
+Photos are bluish and known fakes reddish, which is all that a champion has to learn; the new family is as far
+from red as photos are, and greenish, which nobody has asked for yet.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ SIDES = (80, 96, 112, 128)
 SHOPS = 10
 PHOTOS = {"real": 44, "known": 44, "new": 18}
 """In each shop of a kind."""
+TINT = {"real": (150, 130, 165), "known": (190, 125, 120), "new": (125, 190, 145)}
+"""Mean colour of a kind; each shop and each picture has its own beside it."""
 GENERATORS = {"real": "camera", "known": "sdxl", "new": "gpt_image_1"}
 FAMILY = "openai"
 CONFIG = """\
@@ -46,18 +50,25 @@ device: cpu
 """
 
 
-def draw_world(folder: Path, seed: int = 3) -> tuple[Path, Path, Path, Path]:
+def draw_world(
+    folder: Path,
+    seed: int = 3,
+    *,
+    shops: int = SHOPS,
+    photos: Mapping[str, int] = MappingProxyType(PHOTOS),
+    folds: int = 3,
+) -> tuple[Path, Path, Path, Path]:
     """Draw it; returns manifest, splits, folder of photos, and the configuration of a tiny training."""
     rng = np.random.default_rng(seed)
     records = [
         _keep(draw(kind, rng, habit), rng, (kind, shop, number), folder / "raw")
-        for kind in PHOTOS
-        for shop, habit in enumerate(rng.uniform(-25, 25, (SHOPS, 3)))
-        for number in range(PHOTOS[kind])
+        for kind in photos
+        for shop, habit in enumerate(rng.uniform(-8, 8, (shops, 3)))
+        for number in range(photos[kind])
     ]
     manifest, splits, config = folder / "manifest.csv", folder / "splits.csv", folder / "train.yaml"
     write_manifest(manifest, records)
-    write_splits(splits, make_splits(records, seed, test_share=0.25, val_share=0.15, folds=3))
+    write_splits(splits, make_splits(records, seed, test_share=0.25, val_share=0.15, folds=folds))
     config.write_text(CONFIG, encoding="utf-8")
     return manifest, splits, folder / "raw", config
 
@@ -66,18 +77,11 @@ def draw(kind: str, rng: np.random.Generator, habit: NDArray[np.float64] | None 
     """One picture: a body on a ground in a shop's light."""
     side = int(rng.choice(SIDES))
     y, x = np.mgrid[0:side, 0:side] / side
-    light = np.zeros(3) if habit is None else habit
-    ground, body = rng.uniform(130, 220, 3) + light, rng.uniform(40, 200, 3) + light
+    tint = np.array(TINT[kind]) + rng.normal(0, 12, 3) + (0.0 if habit is None else habit)
     centre, radius = rng.uniform(0.35, 0.65, 2), rng.uniform(0.15, 0.35)
     inside = np.hypot(x - centre[0], y - centre[1]) < radius
-    pixels = np.where(inside[..., None], body * (0.7 + 0.6 * x[..., None]), ground)
-    if kind == "known":
-        grid = np.sin(np.arange(side) * (2 * np.pi / 6))
-        pixels = pixels + 14 * (grid[:, None] + grid)[..., None]
-    else:
-        pixels = pixels + rng.normal(0, 7, (side, side, 1))
-    if kind == "new":
-        pixels = pixels + 60 * np.sin((x + y) * side * (2 * np.pi / 17))[..., None] * np.array([1, -0.6, 0.2])
+    shade = np.where(inside, rng.uniform(0.5, 0.8) * (0.8 + 0.4 * x), 1.0)
+    pixels = tint * shade[..., None] + rng.normal(0, 12, (side, side, 1))
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

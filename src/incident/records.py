@@ -196,7 +196,9 @@ class Run(_Frozen):
     family: str
     form: Literal["real", "procedural"]
     started: datetime
+    serving: datetime = Field(description="The champion answers; what was before can be done before.")
     ended: datetime
+    preparation_s: float = Field(description="Training and judging the champion, whenever it was done.")
     machine: str
     pools: dict[str, int]
     champion: dict[str, JsonValue]
@@ -209,6 +211,11 @@ class Run(_Frozen):
     sent: int
     failed: int
     plan: dict[str, JsonValue] = Field(description="As it was given.")
+
+    @property
+    def minutes(self) -> float:
+        """All of it, the champion's training too."""
+        return (self.preparation_s + (self.ended - self.serving).total_seconds()) / 60
 
 
 def read_run(path: Path) -> Run:

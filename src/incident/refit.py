@@ -2,8 +2,7 @@
 
 The features stay, so that minutes of training become a second of convex optimisation. What was learnt of
 known photos is kept by three means: they are in the fit, the penalty is on the distance from the old head,
-and the calibration's bias is lowered, or a policy's threshold raised, until specificity on them, out of fold,
-is what it was.
+and each policy's threshold is set where specificity on them, out of fold, is what it was.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from time import perf_counter
 
 import numpy as np
 
-from src.evaluation.calibration import fit_calibration
-from src.incident.fitting import Examples, Floats, Problem, folds_of
+from src.evaluation.calibration import damped_weights, fit_calibration
+from src.incident.fitting import Examples, Problem, folds_of
 from src.incident.head import Head
+from src.incident.strict import as_strict
 from src.utils.errors import DataError
 from src.utils.model_card import Calibration, ModelCard, Policy
 
@@ -37,9 +37,9 @@ class RefitPlan:
         seed: Of the division into folds.
     """
 
-    strengths: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+    strengths: tuple[float, ...] = (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
     new_share: float = 0.35
-    specificity_loss: float = 0.005
+    specificity_loss: float = 0.0
     seed: int = 0
 
 
@@ -50,7 +50,7 @@ class Refit:
     Attributes:
         head: It.
         calibration: For its logits.
-        policies: The card's; a threshold is higher where specificity asked for it.
+        policies: The card's, each with the threshold that keeps its specificity on known photos, out of fold.
         strength: The penalty that out-of-fold loss chose.
         new: Labels of the new kind it was fitted on.
         known: Known photos it was fitted on.
@@ -58,7 +58,6 @@ class Refit:
             none is AI-generated.
         specificity_before: Of the old head on the known real photos, under the default policy.
         specificity_after: Of the new head, out of fold.
-        bias_lowered: By how much the bias was lowered below its likeliest value.
         seconds: Taken.
     """
 
@@ -71,7 +70,6 @@ class Refit:
     recall_new: float | None
     specificity_before: float
     specificity_after: float
-    bias_lowered: float
     seconds: float
 
 
@@ -96,11 +94,18 @@ def refit(known: Examples, new: Examples, old: Head, card: ModelCard, plan: Refi
     strength = min(plan.strengths, key=lambda value: problem.loss_out_of_fold(folds, value))
     outside = problem.out_of_fold(folds, strength)
     head = problem.head(problem.fit(problem.weights, strength))
-    calibration, policies, lowered = _calibrate(outside, problem, old, card, plan)
-    policy = card.policy()[1]
-    real, fresh = ~problem.fake & ~problem.new, problem.fake & problem.new
+    usual = ~problem.new
+    calibration = fit_calibration(
+        problem.fake[usual], outside[usual], damped_weights(problem.fake[usual], problem.source[usual])
+    )
+    real, fresh = ~problem.fake & usual, problem.fake & problem.new
+    old_logit = old.logit(problem.embedding[real])
+    policies = as_strict(
+        card.policies, calibration, outside[real], card, old_logit, loss=plan.specificity_loss
+    )
     probability = np.asarray(calibration.probability(outside))
-    before = np.asarray(card.calibration.probability(old.logit(known.embedding[~known.fake])))
+    before = np.asarray(card.calibration.probability(old_logit))
+    threshold = policies[card.policy()[0]].threshold
     return Refit(
         head=head,
         calibration=calibration,
@@ -108,10 +113,9 @@ def refit(known: Examples, new: Examples, old: Head, card: ModelCard, plan: Refi
         strength=strength,
         new=len(new),
         known=len(known),
-        recall_new=float((probability[fresh] >= policy.threshold).mean()) if fresh.any() else None,
-        specificity_before=float((before < policy.threshold).mean()),
-        specificity_after=float((probability[real] < policy.threshold).mean()),
-        bias_lowered=lowered,
+        recall_new=float((probability[fresh] >= threshold).mean()) if fresh.any() else None,
+        specificity_before=float((before < card.policy()[1].threshold).mean()),
+        specificity_after=float((probability[real] < threshold).mean()),
         seconds=perf_counter() - start,
     )
 
@@ -123,41 +127,3 @@ def _check(known: Examples, new: Examples) -> None:
         raise DataError(f"a refit needs {LEAST_KNOWN} known photos of each label")
     if not all(np.isfinite(each.embedding).all() for each in (known, new)):
         raise DataError("an embedding is not finite")
-
-
-def _calibrate(
-    logit: Floats, problem: Problem, old: Head, card: ModelCard, plan: RefitPlan
-) -> tuple[Calibration, dict[str, Policy], float]:
-    """Calibration and policies for out-of-fold logits, as strict on known real photos as the card's.
-
-    The bias is lowered as far as the default policy's specificity asks. Another policy that would still
-    accuse more of them than before gets a higher threshold.
-
-    Returns:
-        The calibration, the policies, and by how much the bias was lowered.
-    """
-    fitted = fit_calibration(problem.fake, logit, problem.weights)
-    real = ~problem.new & ~problem.fake
-    score = np.sort(logit[real] / fitted.temperature)
-    before = np.asarray(card.calibration.probability(old.logit(problem.embedding[real])))
-
-    def highest(policy: Policy) -> float | None:
-        """The score that must stay below the threshold; None where any may be above it."""
-        wanted = float((before < policy.threshold).mean()) - plan.specificity_loss
-        least = int(np.ceil(wanted * len(score) - 1e-9))
-        return float(score[least - 1]) if least > 0 else None
-
-    _, default = card.policy()
-    kept, bias = highest(default), fitted.bias
-    if kept is not None and 0.0 < default.threshold < 1.0:
-        cut = float(np.log(default.threshold / (1.0 - default.threshold)))
-        bias = min(bias, cut - kept - 1e-6)
-    policies = {}
-    for name, policy in card.policies.items():
-        kept, threshold = highest(policy), policy.threshold
-        if kept is not None and name != card.default_policy:
-            threshold = max(threshold, min(1.0, Calibration(bias=bias).probability(kept) + 1e-6))
-        policies[name] = policy.model_copy(
-            update={"threshold": threshold, "review_high": max(policy.review_high, threshold)}
-        )
-    return Calibration(temperature=fitted.temperature, bias=bias), policies, fitted.bias - bias

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from src.incident.exam import check_shortcuts, examine
 from src.incident.feedback import read_feedback
 from src.incident.gating import FIRST, hold, promote
 from src.incident.head import read_head
+from src.incident.looked import look_once
 from src.incident.networks import Bench, calibrate, take_champion, train_champion
 from src.incident.plan import Places, RehearsalPlan
 from src.incident.pools import Pools
@@ -35,7 +35,7 @@ from src.incident.records import Step
 from src.incident.refit import refit
 from src.incident.retrain import examples_of, most_telling, write_exam
 from src.incident.screening import Judged, ScreeningRules, Witnesses, screen
-from src.incident.seen import Seen, look
+from src.incident.seen import Seen
 from src.incident.strict import as_strict
 from src.monitoring.drift.reference import reference_path, write_reference
 from src.registry.registry import Registry
@@ -45,7 +45,6 @@ from src.utils.errors import DataError
 
 FIRST_VERSION, TRAINED_VERSION = "1.0.0", "1.1.0"
 _WINDOW = 500
-_LOSS = 0.005
 # Time is short in a rehearsal, and its reviewers are known: labels need not ripen.
 _RULES = ScreeningRules(quarantine_h=0.0, max_key_share=1.0)
 
@@ -91,9 +90,9 @@ class Stand:
             champion = train_champion(bench, pools)
         else:
             champion = take_champion(bench, pools, places.champion, plan.family)
-        reference = look(champion, pools.reference, places.raw)
+        reference = look_once(champion, pools.reference, places.raw, places.seen)
         calibrate(champion, reference, FIRST_VERSION)
-        known, fresh = _judges(champion, pools, places.raw)
+        known, fresh = _judges(champion, pools, places)
         stand = cls(
             plan=plan,
             places=places,
@@ -103,7 +102,7 @@ class Stand:
             known=known,
             fresh=fresh,
             report=champion.with_name("report.json"),
-            shelf=Registry(f"sqlite:///{places.work}/mlflow.db"),
+            shelf=Registry(_registry(places)),
             limits=load_limits(places.limits),
             _hash=splits_hash(pools.splits[record.photo_id] for record in pools.base),
         )
@@ -115,17 +114,17 @@ class Stand:
     @property
     def registry_uri(self) -> str:
         """Where models are registered."""
-        return f"sqlite:///{self.places.work}/mlflow.db"
+        return _registry(self.places)
 
     @property
     def store_url(self) -> str:
         """Where the service keeps predictions."""
-        return f"sqlite:///{self.places.work}/detector.db"
+        return f"sqlite:///{self.places.live}/detector.db"
 
     @property
     def cache(self) -> Path:
-        """Where the service keeps fetched models, and finds drift references."""
-        return self.places.work / "models"
+        """Where the service keeps fetched models and their drift references."""
+        return self.places.live / "models"
 
     def judges(self) -> tuple[Seen, Seen]:
         """The photos that judge: known kinds, and the new family."""
@@ -175,25 +174,27 @@ class Stand:
         logits = old.logit(np.stack([each.embedding for each in labels if each.embedding is not None]))
         chosen = most_telling(labels, logits.tolist())[: self.plan.labels_refit]
         found = refit(self.reference.examples(kept=True), examples_of(chosen), old, card)
-        model = self.places.work / "refit" / "model.onnx"
+        model = self.places.live / "refit" / "model.onnx"
         write_candidate(self.champion, model, found, [each.sha256 for each in chosen])
         self._finish(model, self.reference)
         return model, len(chosen), found.seconds
 
-    def take(self, model: Path, pools: Pools, raw: Path) -> None:
-        """Look at all pools with a new network's features, and set its thresholds no less strict.
+    def take(self, model: Path) -> None:
+        """Look at all pools with a new network's features, and set its thresholds as strict as before.
 
         Thresholds are fitted as the first champion's were; specificity on known real photos is held.
         """
         before_card, before = read_card(self.champion), read_head(self.champion)
         old_real = self.reference.clean.where(~self.reference.clean.fake)
-        reference = look(model, pools.reference, raw)
+        reference = look_once(model, self.pools.reference, self.places.raw, self.places.seen)
         card = calibrate(model, reference, TRAINED_VERSION)
         real = reference.clean.where(~reference.clean.fake)
         after = read_head(model).logit(real.embedding)
-        write_card(model, as_strict(card, after, before_card, before.logit(old_real.embedding), _LOSS))
+        old = before.logit(old_real.embedding)
+        policies = as_strict(card.policies, card.calibration, after, before_card, old)
+        write_card(model, card.model_copy(update={"policies": policies}))
         self.reference = reference
-        self.known, self.fresh = _judges(model, pools, raw)
+        self.known, self.fresh = _judges(model, self.pools, self.places)
         self._finish(model, reference)
 
     def try_out(self, model: Path, step: Step) -> Tried:
@@ -204,7 +205,7 @@ class Stand:
         champion = self.shelf.champion()
         if champion is None:
             raise DataError(f"there is no champion to hold the {step} against")
-        cache = self.places.work / "gates"
+        cache = self.places.live / "gates"
         mine, theirs = (
             Files(self.shelf.model_file(each, cache), read_report(self.shelf.report_file(each, cache)))
             for each in (self.shelf.find(version), champion)
@@ -217,7 +218,7 @@ class Stand:
 
     def versions(self, step: Step) -> dict[str, str]:
         """Identities of the data that a step learnt from; DVC's as well, where it is installed."""
-        place = self.places.work / ("data-after" if step == "retraining" else "data")
+        place = (self.places.live if step == "retraining" else self.places.work) / "data"
         found = {"manifest": manifest_hash(self.pools.base), "splits": self._hash}
         return found | dvc_versions(place)
 
@@ -239,15 +240,13 @@ class Stand:
         return write_exam(target, report)
 
     def _finish(self, model: Path, reference: Seen) -> None:
-        """Make a model's drift reference, and put it where the service looks for it."""
+        """Make a model's drift reference beside it; the registry carries both to the service."""
         card = read_card(model)
         made = reference.reference(
             read_head(model), card, "photos that no training saw, clean", self.plan.simulation
         )
         path = reference_path(model)
         write_card(model, card.model_copy(update={"drift_reference": write_reference(path, made)}))
-        self.cache.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, self.cache / f"{card.version}.reference.npz")
 
 
 def dvc_versions(place: Path) -> dict[str, str]:
@@ -269,13 +268,17 @@ def dvc_versions(place: Path) -> dict[str, str]:
     }
 
 
-def _judges(model: Path, pools: Pools, raw: Path) -> tuple[dict[Dataset, Seen], Seen]:
+def _registry(places: Places) -> str:
+    return f"sqlite:///{places.live}/mlflow.db"
+
+
+def _judges(model: Path, pools: Pools, places: Places) -> tuple[dict[Dataset, Seen], Seen]:
     tiers: tuple[Tier, ...] = ("clean", "web", "hard")
     known: dict[Dataset, Seen] = {
-        "test": look(model, pools.judge_known, raw, tiers),
-        "unseen": look(model, pools.judge_unseen, raw, tiers),
+        "test": look_once(model, pools.judge_known, places.raw, places.seen, tiers),
+        "unseen": look_once(model, pools.judge_unseen, places.raw, places.seen, tiers),
     }
-    return known, look(model, pools.new_judge, raw)
+    return known, look_once(model, pools.new_judge, places.raw, places.seen)
 
 
 def _embeddings(rows: list[LiveRow]) -> NDArray[np.float32]:

@@ -50,6 +50,9 @@ class Traffic:
         stage: To begin with.
         senders: How many photos are on their way at once.
         seed: Of every draw.
+
+    Raises:
+        DataError: Of real photos, known fakes or new ones there is none.
     """
 
     def __init__(
@@ -70,6 +73,8 @@ class Traffic:
             "fake": self._deal([each for each in known if each.is_fake]),
             "new": self._deal(new),
         }
+        if not new or len({each.is_fake for each in known}) < 2:
+            raise DataError("a kind of photos to send is missing")
         self._stage = stage
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -121,8 +126,6 @@ class Traffic:
 
     def _deal(self, records: Sequence[PhotoRecord]) -> Iterator[PhotoRecord]:
         """Photos in random order, each once before any comes again."""
-        if not records:
-            raise DataError("a kind of photos to send is missing")
         while True:
             deck = list(records)
             self._rng.shuffle(deck)
