@@ -40,7 +40,7 @@ SERVE_PY := $(SERVE_VENV)/bin/python
 
 .PHONY: help serve ui ui-screenshots bench-ui test check deploy-lint secrets-scan images-test docs architecture fmt bench \
 	bench-serving bench-overhead bench-throughput bench-latency bench-overload bench-hostile bench-drift bench-scan incident data splits validate train \
-	folds study evaluate robustness partial comparison gallery release readme model-card requirements clean
+	folds study evaluate faithfulness robustness partial comparison gallery release readme model-card requirements clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s'|'
@@ -171,6 +171,9 @@ evaluate: $(VENV)/.ready ## score folds and model, fit its card, write reports/d
 	$(PY) -m src.evaluation.summary
 
 # Each fold's network judges the shops that it never saw, under the shipped card.
+faithfulness: $(VENV)/.ready ## does the heatmap show what decides, does it fall on the fake half, into reports/detector (five minutes)
+	$(PY) -m src.evaluation.faithfulness --model $(SHIPPED)
+
 robustness: $(VENV)/.ready ## re-encodings, frames, prints, and attacks with the model file (ten minutes), into reports/detector
 	$(PY) -m src.evaluation.robustness --model $(SHIPPED) --folds $(FOLDS)
 	$(PY) -m src.evaluation.adversarial --model $(SHIPPED) --folds $(FOLDS)
@@ -191,6 +194,7 @@ gallery: $(VENV)/.ready ## a page of the worst mistakes on unseen shops, in outp
 
 release: $(VENV)/.ready ## ship the model that the report judged: models/detector.onnx, README.md
 	$(PY) -m src.evaluation.release --model $(MODEL) --to $(SHIPPED)
+	$(PY) -m src.evaluation.attribution --model $(SHIPPED) --table $(TABLE)
 	$(PY) -m src.evaluation.readme --model $(SHIPPED)
 	$(PY) -m src.evaluation.model_card --model $(SHIPPED)
 
