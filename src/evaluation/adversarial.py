@@ -37,7 +37,7 @@ from src.imaging.views import whole
 from src.utils.errors import DataError
 
 COMMAND = "python -m src.evaluation.adversarial"
-PHOTOS = 40
+PHOTOS = 30
 STEPS = 10
 EPSILONS = (0, 1, 2, 3, 4)
 

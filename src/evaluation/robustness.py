@@ -34,7 +34,7 @@ from src.evaluation.score import WORKERS, score_image
 from src.utils.errors import DataError
 from src.utils.model_card import ModelCard
 
-PHOTOS = 240
+PHOTOS = 200
 STRICT = "low_false_positive"
 
 

@@ -114,7 +114,7 @@ def open_sittings(options: argparse.Namespace) -> Iterator[tuple[list[Sitting], 
     if options.folds is None:
         wanted = [(options.model, options.select, options.photos)]
     else:
-        # 240 photos over five folds are 48 each; the first folds take what does not divide.
+        # 200 photos over five folds are 40 each; the first folds take what does not divide.
         each = [len(range(fold, options.photos, FOLDS)) for fold in range(FOLDS)]
         wanted = [(options.folds / str(k) / "model.onnx", f"fold:{k}", each[k]) for k in range(FOLDS)]
     with TemporaryDirectory() as scratch:
