@@ -58,7 +58,7 @@ def measure(model: str, seconds: float, processes: int, folder: Path) -> float:
     ]
     for worker in workers:
         worker.start()
-    found = [answers.get() for _ in workers]
+    found: list[tuple[int, float]] = [answers.get() for _ in workers]
     for worker in workers:
         worker.join()
     return sum(done / took for done, took in found)

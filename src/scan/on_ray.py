@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from src.scan.worker import Worker
 from src.utils.errors import ConfigError, DetectorError, ScanError
 
 _IN_FLIGHT = 2
+_KNOCK_S = 10.0
 _DEATHS = 8
 """Actors, for each that was asked for, that may die before any shard is done."""
 
@@ -48,6 +50,7 @@ def cluster(address: str | None) -> Iterator[tuple[Engine, int]]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = _library()
+    _knock(address)
     joined: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **joined)
@@ -165,6 +168,21 @@ class _Crew:
 
     def _next(self) -> int | None:
         return self._again.popleft() if self._again else next(self._shards, None)
+
+
+def _knock(address: str | None) -> None:
+    """Refuse an address that nobody listens at; Ray itself would try for minutes.
+
+    Raises:
+        ConfigError: Nobody does.
+    """
+    host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # `auto`, and what else only Ray understands
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    except OSError as error:
+        raise ConfigError("there is no Ray cluster at this address") from error
 
 
 def _library() -> Any:  # noqa: ANN401 - its types are in part wrong
