@@ -58,6 +58,7 @@ def test_a_catalogue_with_damaged_photos_and_a_second_call(
     assert {path: path.stat().st_mtime_ns for path in dest.glob("model_version=*/*")} == before
 
 
+@pytest.mark.slow
 def test_another_model_gets_rows_of_its_own_and_its_twin_is_refused(
     catalogue: Path, model_path: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +78,7 @@ def test_another_model_gets_rows_of_its_own_and_its_twin_is_refused(
         scan(order_for(catalogue, dest), settings_for(model_path))
 
 
+@pytest.mark.slow
 def test_a_killed_worker_loses_and_doubles_nothing(
     catalogue: Path, model_path: Path, expected: Rows, tmp_path: Path
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_killed_driver_takes_its_workers_along_and_is_resumed(
     assert rows_of(dest) == expected
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_scan_and_room_lets_it_go_on(
     catalogue: Path, model_path: Path, expected: Rows, tmp_path: Path
 ) -> None:
