@@ -191,7 +191,7 @@ class Stand:
         real = reference.clean.where(~reference.clean.fake)
         after = read_head(model).logit(real.embedding)
         old = before.logit(old_real.embedding)
-        policies = as_strict(card.policies, card.calibration, after, before_card, old)
+        policies = as_strict(card.policies, card.calibration, after, before_card, old, may_lower=False)
         write_card(model, card.model_copy(update={"policies": policies}))
         self.reference = reference
         self.known, self.fresh = _judges(model, self.pools, self.places)
