@@ -20,6 +20,7 @@ CONSTANTS = {name: value for name, value in vars(programs).items() if isinstance
 NEEDS = {
     "deploy": {"nginx", "prometheus", "promtool", "prometheus-alertmanager", "amtool"},
     "inference/access": {"redis-server"},
+    "incident": {"prometheus", "prometheus-alertmanager"},
     "integration": {"initdb", "nginx", "redis-server"},
     "registry": {"initdb"},
     "store": {"initdb"},
