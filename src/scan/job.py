@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from src.scan.readers import Reader
 
 
+_NEEDED = ("url_hosts", "url_timeout_s", "trust_anchors", "provenance_timeout_s")
+"""Settings that a worker works by, beside the limits of photos."""
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """What a worker needs of the settings, all else as by default.
+
+    A job is sent to every machine of a cluster and kept by it; addresses of databases hold passwords.
+    """
+    from src.inference.photo import limits_of  # noqa: PLC0415 - heavy
+
+    needed = {name: getattr(settings, name) for name in _NEEDED}
+    return Settings.model_construct(**limits_of(settings).model_dump(), **needed)
+
+
 @dataclass(frozen=True)
 class Job:
     """A scan by one model.
@@ -28,7 +43,7 @@ class Job:
         model_sha256: Of its bytes, in hex.
         model_version: Of its card; names the partition.
         policy: Of its card; the one that was asked for, or its default.
-        settings: Limits of photos, and who may be fetched from.
+        settings: Limits of photos, and who may be fetched from; as `without_secrets` gives them.
     """
 
     dest: str

@@ -84,6 +84,8 @@ class Reader:
             return self._remote(item)
         except DetectorError as error:
             return error
+        except ValueError:  # a path that no system takes, such as one with a zero byte
+            return ImageError("unreadable_file", "The place of the photo is none.")
 
     def _ahead(self, items: Sequence[Item]) -> Iterator[Read]:
         near = items[0].kind != "url" and is_local(items[0].source)
@@ -127,9 +129,9 @@ class Reader:
                 raise ImageError(
                     "unreadable_file", f"The object cannot be read: {error.strerror}."
                 ) from error
-            except ConfigError:
+            except DetectorError:
                 raise
-            except OSError as error:
+            except Exception as error:  # the errors of stores' libraries share no base class but this
                 if again == _TRIES - 1:
                     raise ImageError("unreadable_file", "The object cannot be read.") from error
                 sleep(_PAUSE_S * 4**again)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from src.scan.items import Item
-from src.scan.job import Job, sha256_of
+from src.scan.job import Job, sha256_of, without_secrets
 from src.scan.local import Engine, run_local
 from src.scan.places import Place, open_place
 from src.scan.plan import Plan, read_plan, write_plan
@@ -164,7 +164,7 @@ def _job(order: Order, settings: Settings, place: Place) -> Job:
         model_sha256=sha256_of(settings.model_path),
         model_version=card.version,
         policy=policy,
-        settings=settings,
+        settings=without_secrets(settings),
     )
     _claim(place, job)
     return job

@@ -29,6 +29,9 @@ _PHOTO = (
 """Names of the column that is taken when none is named, the first that the table has."""
 _ID = ("id", "photo_id", "image_id", "product_id", "sku", "key", "__key__")
 _ROWS = 4096
+_BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "file"})
+"""Where a row may say that its photo is, beside what the table itself lies at: fsspec knows schemes that
+fetch from anywhere (`simplecache::http://...`), and a table may be a stranger's."""
 
 
 def list_table(address: str, short: str, column: str | None) -> Iterator[Item]:
@@ -126,8 +129,11 @@ def _batches(table: pq.ParquetFile, columns: list[str]) -> Iterator[list[dict[st
 def _named(place: str, own: object, name: str, base: str) -> Item:
     """A row that says where its photo is; one that says nothing becomes a row with an error."""
     key = name if own is None or own == "" else str(own)
-    if place.startswith(("https://", "http://")):
-        return Item(key, "url", place)
-    if place and "://" not in place and not place.startswith("/"):
+    scheme, remote, _ = place.partition("://")
+    if remote:
+        # What is neither a bucket nor may be fetched is refused by whoever fetches, with a code.
+        known = scheme in _BUCKETS or f"{scheme}://" == base[: len(scheme) + 3]
+        return Item(key, "file" if known and "::" not in place else "url", place)
+    if place and not place.startswith("/"):
         place = f"{base}/{place}"
     return Item(key, "file", place)

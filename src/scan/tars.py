@@ -27,6 +27,8 @@ def list_tar(address: str, short: str) -> Iterator[Item]:
     try:
         with opened(address) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
+                if member.size < 0:
+                    raise tarfile.ReadError("a header that leads backwards")  # and round and round
                 if member.isfile() and not member.issparse() and member.name.lower().endswith(suffixes):
                     yield Item(f"{short}/{member.name}", "tar", address, member.offset_data, member.size)
                 tar.members.clear()  # type: ignore[attr-defined]  # a list of millions that nobody asks for

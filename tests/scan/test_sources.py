@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from src.scan.items import Item
 from src.scan.readers import Reader
 from src.scan.sources import list_source
 from src.utils.errors import ConfigError, DetectorError
@@ -125,6 +126,75 @@ def test_addresses_are_fetched_by_the_rules_of_the_service(tmp_path: Path) -> No
     reader.close()
     assert codes == ["url_not_allowed", "url_not_allowed"]
     assert len(fetchers) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "HTTP://169.254.169.254/latest/a.jpg",
+        "simplecache::http://169.254.169.254/a.jpg",
+        "s3://bucket/a.jpg::http://169.254.169.254/a.jpg",
+        "github://owner:repository@/a.jpg",
+        "ftp://shop.example/a.jpg",
+    ],
+)
+def test_a_row_cannot_go_around_the_rules_by_an_address_that_only_a_library_knows(
+    tmp_path: Path, place: str
+) -> None:
+    from src.inference.remote import Fetcher
+
+    (tmp_path / "list.csv").write_text(f"id,url\n1,{place}\n")
+    items = list(list_source(str(tmp_path / "list.csv")))
+    reader = Reader(1000, None, lambda: Fetcher(["shop.example"], max_bytes=1000, timeout_s=5.0))
+    (error,) = reader.read(items)
+    reader.close()
+    assert isinstance(error, DetectorError)
+    assert error.code == "url_not_allowed"
+
+
+def test_a_place_that_no_system_takes_is_a_row_with_a_code(folder: Path) -> None:
+    pq.write_table(pa.table({"path": ["a\0b.jpg", "3/p3.jpg", "x" * 5000]}), folder / "t.parquet")
+    assert list(read(folder / "t.parquet").values()) == [
+        "unreadable_file",
+        PHOTOS["p3.jpg"],
+        "unreadable_file",
+    ]
+
+
+def test_a_store_whose_library_fails_in_its_own_way_is_a_row_with_a_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class NoCredentialsError(Exception):
+        """As the libraries of buckets raise: no OSError."""
+
+    asked = []
+
+    def fail(self: MemoryFileSystem, path: str, **_: Any) -> bytes:
+        asked.append(path)
+        raise NoCredentialsError
+
+    monkeypatch.setattr("src.scan.readers._PAUSE_S", 0.0)
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", fail)
+    items = [Item("1", "file", "memory://x/a.jpg")]
+    reader = Reader(1000, None, no_fetcher)
+    (error,) = reader.read(items)
+    reader.close()
+    assert isinstance(error, DetectorError)
+    assert (error.code, len(asked)) == ("unreadable_file", 3)
+
+
+def test_a_tar_header_that_leads_backwards_ends_the_listing(tmp_path: Path) -> None:
+    tar = write_tar(tmp_path / "t.tar", {"a.jpg": b"whole", "b.jpg": b"z" * 600})
+    with tarfile.open(tar) as opened:
+        place = opened.getmember("b.jpg").offset
+    data = bytearray(tar.read_bytes())
+    data[place + 124 : place + 136] = (-2048).to_bytes(12, "big", signed=True)  # base 256, negative
+    data[place + 148 : place + 156] = b" " * 8
+    data[place + 148 : place + 156] = b"%06o\0 " % sum(data[place : place + 512])
+    tar.write_bytes(data)
+    found = read(tar)
+    assert found["t.tar/a.jpg"] == b"whole"
+    assert set(found) == {"t.tar/a.jpg", "t.tar"}
 
 
 def test_too_large_and_empty_are_codes(tmp_path: Path) -> None:
