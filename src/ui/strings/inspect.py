@@ -44,7 +44,10 @@ FACT_NAMES = {
     "created_at": "Judged",
 }
 FEEDBACK_TITLE = "What is it really?"
-FEEDBACK_LEAD = "Your answer trains the next model and leaves the verdict as it is."
+FEEDBACK_LEAD = (
+    "Your answer is kept with the verdict, which stays as it is. Once a second person agrees, the next model "
+    "may learn from it."
+)
 REVIEWER = "Your name"
 REVIEWER_MISSING = "Say who you are first: feedback is kept with a name."
 REASON = "Reason (optional)"
@@ -53,7 +56,9 @@ SAY_REAL = "Real"
 SAY_FAKE = "AI-generated"
 SAY_UNSURE = "Unsure"
 FEEDBACK_KEPT = "Kept: {label}, said {reviewer} on {when}."
-FEEDBACK_UNSURE = "Nothing is sent: a picture nobody is sure of keeps its place in the review queue."
+FEEDBACK_UNSURE = (
+    "Nothing is kept: only “real” and “AI-generated” are. If the photo waits in the review queue, it stays there."
+)
 SHEET_JSON = "Evidence (JSON)"
 SHEET_PDF = "Evidence (PDF)"
 SHEET_TITLE = "Evidence sheet"

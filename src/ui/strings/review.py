@@ -28,7 +28,7 @@ REVIEW_REASONS = (
 )
 REVIEW_REASON_PICK = "Reason"
 REVIEW_DONE = "Done in this session"
-REVIEW_SET_ASIDE = "Set aside: it stays in the queue for somebody else."
+REVIEW_SET_ASIDE = "Set aside: nothing was kept, and it stays in the queue for somebody else."
 REVIEW_COLUMNS = {
     "when": "When",
     "who": "Who",
