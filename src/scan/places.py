@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, Protocol
 from uuid import uuid4
 
+import structlog
+
 from src.utils.errors import ConfigError, ScanError
 
 _TEMPORARY = ".tmp"
+_LOCK = "_runs/lock"
+_log = structlog.get_logger(__name__)
 
 
 class Place(Protocol):
@@ -35,6 +40,25 @@ class Place(Protocol):
 
         Raises:
             ScanError: It cannot be written; nothing is left of it.
+        """
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file as `write` does, unless it is there; of several who try at once one does.
+
+        Returns:
+            Whether it was written.
+
+        Raises:
+            ScanError: It cannot be written.
+        """
+        ...
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep others from scanning to here while the block runs, where a place can do that.
+
+        Raises:
+            ScanError: Another scan runs.
         """
         ...
 
@@ -84,6 +108,31 @@ class Folder:
         except OSError as error:
             raise ScanError(f"the destination cannot be written: {error.strerror}") from error
 
+    def create(self, name: str, data: bytes) -> bool:
+        """As in `Place`; nobody comes between, as only who holds the folder creates."""
+        if (self._root / name).exists():
+            return False
+        self.write(name, data)
+        return True
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """As in `Place`: by a lock that ends with the process, however that ends."""
+        path = self._root / _LOCK
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab")
+        except OSError as error:
+            raise ScanError(f"the destination cannot be written: {error.strerror}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ScanError("another scan writes to this destination now") from error
+            except OSError as error:  # a file system without locks
+                _log.warning("scan_not_locked", reason=error.strerror)
+            yield
+
     def sweep(self, folder: str) -> None:
         """As in `Place`."""
         place = self._root / folder
@@ -104,24 +153,53 @@ class Bucket:
             found = self._fs.ls(f"{self._root}/{folder}", detail=False, refresh=True)
         except FileNotFoundError:
             return []
+        except Exception as error:  # the errors of stores' libraries share no base class but this
+            raise ScanError(f"the destination cannot be listed: {_words(error)}") from error
         return sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
 
     def open(self, name: str) -> IO[bytes]:
         """As in `Place`."""
-        opened: IO[bytes] = self._fs.open(f"{self._root}/{name}", "rb")
+        try:
+            opened: IO[bytes] = self._fs.open(f"{self._root}/{name}", "rb")
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ScanError(f"the destination cannot be read: {_words(error)}") from error
         return opened
 
     def write(self, name: str, data: bytes) -> None:
         """As in `Place`."""
-        path = f"{self._root}/{name}"
         try:
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self._fs.pipe_file(path, data)
-        except OSError as error:
-            raise ScanError(f"the destination cannot be written: {error.strerror or error}") from error
+            self._put(name, data, "overwrite")
+        except Exception as error:
+            raise ScanError(f"the destination cannot be written: {_words(error)}") from error
+
+    def create(self, name: str, data: bytes) -> bool:
+        """As in `Place`: S3 and GCS are asked to write only what is not there."""
+        try:
+            self._put(name, data, "create")
+        except Exception as error:
+            self._fs.invalidate_cache()
+            if self._fs.isfile(f"{self._root}/{name}"):  # each store's library says it in its own way
+                return False
+            raise ScanError(f"the destination cannot be written: {_words(error)}") from error
+        return True
+
+    def hold(self) -> AbstractContextManager[None]:
+        """As in `Place`: nothing is held; two scans at once do the work twice and write the same rows."""
+        return nullcontext()
+
+    def _put(self, name: str, data: bytes, mode: str) -> None:
+        path = f"{self._root}/{name}"
+        self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        self._fs.pipe_file(path, data, mode=mode)
 
     def sweep(self, folder: str) -> None:
         """As in `Place`: an object that was not finished was never there."""
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 
 def is_local(address: str) -> bool:

@@ -1,6 +1,7 @@
 """The list of a scan's inputs, made once and cut into numbered shards, so that every resume means the same.
 
-`_plan/` in the destination holds it as Parquet, a row group a shard; `_plan/done.json` says that it is whole.
+`_plan/<id>/` in the destination holds it as Parquet, a row group a shard; `_plan/done.json` says that it is
+whole, and which of several lists, as of scans that were started at once, is meant.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 
@@ -35,6 +37,7 @@ class Plan:
         sample: How many of them were drawn by chance; none for all.
         seed: Of the draw.
         items: Inputs that are scanned.
+        id: Of this list, as another one of the same source may hold other photos.
     """
 
     source: str
@@ -44,6 +47,7 @@ class Plan:
     sample: int | None
     seed: int
     items: int
+    id: str
 
     @property
     def shards(self) -> int:
@@ -86,6 +90,8 @@ def write_plan(
 ) -> Plan:
     """List the inputs, draw a sample if one is asked for, and write the plan; memory stays bounded.
 
+    When another scan has written one meanwhile, that one holds for both.
+
     Args:
         place: The destination.
         items: All inputs of the source, in its order.
@@ -94,6 +100,9 @@ def write_plan(
         shard_size: Most inputs of a shard.
         sample: Inputs to draw without replacement; all by default.
         seed: Of the draw.
+
+    Returns:
+        The plan that the destination holds now.
 
     Raises:
         ConfigError: There is no input.
@@ -104,21 +113,23 @@ def write_plan(
     stream = iter(chosen)
     per_file = max(1, _ITEMS_PER_FILE // shard_size)
     total = number = 0
+    name = uuid4().hex
     while shards := [shard for _ in range(per_file) if (shard := list(islice(stream, shard_size)))]:
-        place.write(_file(number), _parquet(shards))
+        place.write(_file(name, number), _parquet(shards))
         total += sum(map(len, shards))
         number += 1
     if not total:
         raise ConfigError("no photos found")
-    plan = Plan(source, column, shard_size, counted.count, sample, seed, total)
-    place.write(_DONE, json.dumps(asdict(plan), indent=2).encode())
-    return plan
+    plan = Plan(source, column, shard_size, counted.count, sample, seed, total, name)
+    if place.create(_DONE, json.dumps(asdict(plan), indent=2).encode()):
+        return plan
+    return _there(place)
 
 
 def read_shard(place: Place, plan: Plan, shard: int) -> list[Item]:
     """The inputs of one shard, in order."""
     per_file = max(1, _ITEMS_PER_FILE // plan.shard_size)
-    with place.open(_file(shard // per_file)) as file, pq.ParquetFile(file) as parquet:
+    with place.open(_file(plan.id, shard // per_file)) as file, pq.ParquetFile(file) as parquet:
         return from_table(parquet.read_row_group(shard % per_file))
 
 
@@ -154,5 +165,12 @@ def _parquet(shards: list[list[Item]]) -> bytes:
     return buffer.getvalue()
 
 
-def _file(number: int) -> str:
-    return f"{FOLDER}/part-{number:06}.parquet"
+def _there(place: Place) -> Plan:
+    found = read_plan(place)
+    if found is None:
+        raise ScanError("the destination's plan came and went")
+    return found
+
+
+def _file(name: str, number: int) -> str:
+    return f"{FOLDER}/{name}/part-{number:06}.parquet"

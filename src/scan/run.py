@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,10 +21,12 @@ from src.scan.progress import Meter, shown
 from src.scan.rows import Tally, read_tally
 from src.scan.sources import list_source
 from src.utils.cores import usable_cores
-from src.utils.errors import ConfigError, ScanError
+from src.utils.errors import ConfigError, ModelError, ScanError
 from src.utils.model_report import beside, read_model_report
 from src.utils.settings import Settings
 
+_FILE = re.compile(r"shard-(\d{7,})\.parquet")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _FOOTERS_AT_ONCE = 16
 _SHARD, _SMALL_SHARD = 256, 8
 _SHARDS = 128
@@ -116,10 +119,17 @@ def scan(order: Order, settings: Settings) -> Summary:
 
     Raises:
         ConfigError: The source cannot be read, or the destination holds another scan.
-        ScanError: The destination cannot be written; what is finished stays.
+        ScanError: The destination cannot be written, or another scan writes to it; what is finished stays.
         DetectorError: The model cannot be used.
     """
+    if order.address is not None and order.engine != "ray":
+        raise ConfigError("an address is that of a Ray cluster: it needs the engine ray")
     place = open_place(order.dest)
+    with place.hold():
+        return _scan(order, settings, place)
+
+
+def _scan(order: Order, settings: Settings, place: Place) -> Summary:
     job = _job(order, settings, place)
     plan = job.plan
     place.sweep(job.folder)
@@ -156,6 +166,8 @@ def _job(order: Order, settings: Settings, place: Place) -> Job:
     from src.inference.session import Session  # noqa: PLC0415 - heavy
 
     card = Session.load(settings.model_path, 1).card
+    if not _NAME.fullmatch(card.version):
+        raise ModelError(f"the model's version {card.version!r} cannot name a partition")
     policy, _ = card.policy(order.policy)
     job = Job(
         dest=_absolute(order.dest),
@@ -173,20 +185,22 @@ def _job(order: Order, settings: Settings, place: Place) -> Job:
 def _plan(order: Order, place: Place) -> Plan:
     source = _absolute(order.source)
     found = read_plan(place)
-    if found is not None:
-        if not found.is_for(source, order.column, order.sample, order.seed):
-            raise ConfigError("the destination holds a scan of another source, column, sample or seed")
-        return found
-    items, size = _sized(list_source(source, order.column), order)
-    return write_plan(
-        place,
-        items,
-        source=source,
-        column=order.column,
-        shard_size=size,
-        sample=order.sample,
-        seed=order.seed,
-    )
+    if found is None:
+        items, size = _sized(list_source(source, order.column), order)
+        found = write_plan(
+            place,
+            items,
+            source=source,
+            column=order.column,
+            shard_size=size,
+            sample=order.sample,
+            seed=order.seed,
+        )
+    if not found.is_for(source, order.column, order.sample, order.seed):
+        raise ConfigError("the destination holds a scan of another source, column, sample or seed")
+    if order.shard_size not in {None, found.shard_size}:
+        raise ConfigError(f"the destination's shards are of {found.shard_size} photos")
+    return found
 
 
 def _sized(items: Iterator[Item], order: Order) -> tuple[Iterable[Item], int]:
@@ -199,26 +213,40 @@ def _sized(items: Iterator[Item], order: Order) -> tuple[Iterable[Item], int]:
 
 
 def _claim(place: Place, job: Job) -> None:
-    """A partition is one model's under one policy: another file of the same version is not mixed in.
+    """A partition is one model's under one policy for one list: nothing else is mixed in.
 
     Raises:
         ConfigError: It is another's.
+        ScanError: The note that says whose it is is damaged.
     """
     name = f"_runs/{job.model_version}.json"
-    ours = {"model_sha256": job.model_sha256, "policy": job.policy}
+    ours = {"model_sha256": job.model_sha256, "policy": job.policy, "plan": job.plan.id}
+    theirs = _note(place, name)
+    if theirs is None:
+        if place.names(job.folder):
+            raise ConfigError("the destination holds rows, but the note that says whose they are is gone")
+        if place.create(name, json.dumps(ours, indent=2).encode()):
+            return
+        theirs = _note(place, name)
+    if theirs != ours:
+        raise ConfigError(
+            "the destination holds rows of another model with this version, another policy or another list"
+        )
+
+
+def _note(place: Place, name: str) -> object:
     try:
         with place.open(name) as file:
-            theirs = json.loads(file.read())
+            return json.loads(file.read())
     except FileNotFoundError:
-        place.write(name, json.dumps(ours, indent=2).encode())
-        return
-    if theirs != ours:
-        raise ConfigError("the destination holds rows of another model with this version, or another policy")
+        return None
+    except ValueError as error:
+        raise ScanError(f"{name} of the destination is damaged") from error
 
 
 def _finished(place: Place, job: Job) -> set[int]:
-    names = place.names(job.folder)
-    return {int(name[6:-8]) for name in names if name.startswith("shard-") and name.endswith(".parquet")}
+    found = [_FILE.fullmatch(name) for name in place.names(job.folder)]
+    return {shard for name in found if name and (shard := int(name[1])) < job.plan.shards}
 
 
 def _tally_of(place: Place, job: Job, shards: Sequence[int]) -> Tally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ def settings_for(model: Path, **changes: Any) -> Settings:
 
 
 def order_for(source: Path, dest: Path, **changes: Any) -> Order:
-    return Order(**({"source": str(source), "dest": str(dest), "shard_size": SHARD, "workers": 2} | changes))
+    common: dict[str, Any] = {"shard_size": SHARD, "workers": 2}
+    return Order(**(common | {"source": str(source), "dest": str(dest)} | changes))
 
 
 def no_fetcher() -> Any:
@@ -46,12 +47,19 @@ def no_fetcher() -> Any:
 
 
 def expected_rows(source: Path, model: Path) -> list[dict[str, Any]]:
-    """The rows as this process makes them, with no worker, no shard and no file between."""
+    """The rows as this process makes them, with no worker, no shard and no file between.
+
+    What has the same bytes has the same verdict; it is judged once.
+    """
     detector = Detector.from_file(model, threads=1)
     reader = Reader(25 * 2**20, None, no_fetcher)
     shards = Shards(detector, ManifestReader(timeout_s=60.0), reader, "balanced")
-    rows = shards.rows(list(list_source(str(source))), lambda _: None)
+    items = list(list_source(str(source)))
+    contents = {item: Path(item.source).read_bytes() for item in items}
+    kinds = {data: item for item, data in contents.items()}
+    judged = dict(zip(kinds, shards.rows(list(kinds.values()), lambda _: None), strict=True))
     reader.close()
+    rows = [replace(judged[contents[item]], id=item.id, source=item.where) for item in items]
     found = [asdict(row) | {"model_version": detector.card.version} for row in rows]
     for row in found:
         row["signals"] = None if row["signals"] is None else list(row["signals"])

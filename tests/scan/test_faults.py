@@ -178,6 +178,30 @@ def test_a_photo_that_kills_its_worker_becomes_a_row(
     assert [row["error"] for row in rows_of(tmp_path / "out")] == [None] * 6 + [WORKER_DIED] + [None] * 5
 
 
+def test_what_does_not_belong_together_is_refused(catalogue: Path, model_path: Path, tmp_path: Path) -> None:
+    few, dest, settings = catalogue / "b" / "000*.jpg", tmp_path / "out", settings_for(model_path)
+    scan(order_for(few, dest, workers=1), settings)
+    with pytest.raises(ConfigError, match="shards are of 8"):
+        scan(order_for(few, dest, shard_size=9), settings)
+    with pytest.raises(ConfigError, match="needs the engine ray"):
+        scan(order_for(few, dest, address="auto"), settings)
+    note = dest / "_runs" / "0.0.1.json"
+    kept = note.read_bytes()
+    note.write_bytes(b"{")
+    with pytest.raises(ScanError, match="damaged"):
+        scan(order_for(few, dest), settings)
+    note.unlink()
+    with pytest.raises(ConfigError, match="whose they are is gone"):
+        scan(order_for(few, dest), settings)
+    note.write_bytes(kept)
+    (dest / "_plan" / "done.json").unlink()  # a new list might have other photos in the shards that are there
+    with pytest.raises(ConfigError, match="another list"):
+        scan(order_for(few, dest), settings)
+    odd = write_tiny_model(tmp_path / "odd.onnx", tiny_card(version="1/../../up"))
+    with pytest.raises(ModelError, match="cannot name a partition"):
+        scan(order_for(few, tmp_path / "odd"), settings_for(odd))
+
+
 def test_a_model_that_changes_meanwhile_is_refused(catalogue: Path, model_path: Path, tmp_path: Path) -> None:
     model = tmp_path / "model.onnx"
     model.write_bytes(model_path.read_bytes())

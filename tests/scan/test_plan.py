@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_shards_hold_every_input_once_and_in_order(
 def test_a_plan_of_many_files(tmp_path: Path) -> None:
     place = Folder(tmp_path)
     plan = write_plan(place, iter(items(70_000)), source="s", shard_size=30_000)
-    assert len(list((tmp_path / "_plan").glob("*.parquet"))) == 2
+    assert len(list((tmp_path / "_plan").glob("*/*.parquet"))) == 2
     assert [item.offset for item in all_of(place, plan)] == list(range(70_000))
 
 
@@ -54,6 +55,19 @@ def test_a_plan_that_was_not_finished_is_none(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_plan(Folder(tmp_path), broken(), source="s", shard_size=4)
     assert read_plan(Folder(tmp_path)) is None
+
+
+def test_of_two_who_list_at_once_one_plan_holds_for_both(tmp_path: Path) -> None:
+    place = Folder(tmp_path)
+    winners: list[Plan] = []
+
+    def overtaken() -> Iterator[Item]:
+        yield from items(10)
+        winners.append(write_plan(place, items(7), source="other", shard_size=3))
+
+    loser = write_plan(place, overtaken(), source="s", shard_size=4)
+    assert [loser] == winners == [read_plan(place)]
+    assert all_of(place, loser) == items(7)
 
 
 def test_a_damaged_plan_is_said_and_an_empty_source_too(tmp_path: Path) -> None:
