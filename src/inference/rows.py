@@ -91,8 +91,9 @@ class Row:
         """The attribution in a few words; empty where there is none."""
         if self.attribution is None:
             return ""
-        family = "unknown" if self.attribution["unknown"] else self.attribution["family"]
-        return f"{family} ({self.attribution['confidence']:.0%})"
+        if self.attribution["unknown"]:
+            return "unknown"
+        return f"{self.attribution['family']} ({self.attribution['confidence']:.0%})"
 
 
 Write = Callable[[Row], None]
@@ -132,7 +133,7 @@ def _more(row: Row) -> Iterator[str]:
     if row.holds:
         yield f"stability {row.holds}"
     if row.resembles:
-        yield f"resembles {row.resembles}"
+        yield "generator unknown" if row.resembles == "unknown" else f"resembles {row.resembles}"
 
 
 def _print(rows: Sequence[Row]) -> None:
