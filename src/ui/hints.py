@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 from src.client import Attribution, Prediction, Stability
 from src.ui.strings import verdict as text
 from src.ui.wording import percent
@@ -21,7 +23,8 @@ def stability_words(found: Prediction) -> tuple[str, list[str]]:
         for name, chance in stability.probabilities.items()
     ]
     if not stability.flips:
-        return text.STABLE.format(moved=percent(1.0 - stability.score)), lines
+        moved = ceil(round(100 * (1.0 - stability.score), 6))
+        return text.STABLE.format(moved=moved), lines
     return text.FLIPS.format(forms=", ".join(_flipped(found, stability))), lines
 
 

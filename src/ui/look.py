@@ -8,9 +8,10 @@ from pathlib import Path
 import streamlit as st
 
 from src.client import Signal
+from src.ui import charts
 from src.ui.strings import verdict as text
 from src.ui.verdict import Tone, Words
-from src.ui.wording import percent
+from src.ui.wording import apart
 from src.utils.model_card import Policy
 
 _STYLE = Path(__file__).with_name("style.css")
@@ -42,16 +43,23 @@ def card_html(words: Words, probability: float, policy: Policy) -> str:
 
 def bar_html(probability: float, policy: Policy) -> str:
     """Return the bar: probability as a dot, the policy's threshold as a line, its review band hatched."""
-    label = text.BAR_LABEL.format(chance=percent(probability), threshold=percent(policy.threshold))
+    chance, threshold = apart(probability, policy.threshold)
+    label = text.BAR_LABEL.format(chance=chance, threshold=threshold)
     low, high = policy.review_low, policy.review_high
-    line = text.BAR_THRESHOLD.format(threshold=percent(policy.threshold))
+    line = text.BAR_THRESHOLD.format(threshold=threshold)
     return (
         f'<div class="pd-bar" role="img" aria-label="{escape(label)}">'
         f'<span class="pd-band" style="left:{low:.2%};width:{high - low:.2%}"></span>'
         f'<span class="pd-line" style="left:{policy.threshold:.2%}"></span>'
         f'<span class="pd-dot" style="left:{probability:.2%}"></span>'
-        f"{_tag(percent(probability), probability, 'above')}{_tag(line, policy.threshold, 'below')}</div>"
+        f"{_tag(chance, probability, 'above')}{_tag(line, policy.threshold, 'below')}</div>"
     )
+
+
+def plot(drawing: charts.Drawing, alt: str) -> None:
+    """Draw a plot whose words can be read on the page's ground."""
+    dark = st.context.theme.type == "dark"
+    st.altair_chart(charts.readable(drawing, dark=dark), alt=alt)
 
 
 def badge(words: str, tone: Tone | str) -> str:

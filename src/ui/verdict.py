@@ -7,7 +7,7 @@ from typing import Literal
 
 from src.client import KeptPrediction, Prediction
 from src.ui.strings import verdict as text
-from src.ui.wording import interval, percent, policy
+from src.ui.wording import apart, interval, percent, policy
 from src.utils.model_report import ModelReport
 
 Tone = Literal["fake", "real", "doubt"]
@@ -50,11 +50,8 @@ def words_of(found: Prediction | KeptPrediction, report: ModelReport | None = No
     key = f"{'ai' if found.label == 'ai_generated' else 'real'}_{'unsure' if found.needs_review else 'sure'}"
     if declared:
         key = "declared"
-    sentence = text.SENTENCE.format(
-        chance=percent(found.probability),
-        policy=policy(found.policy),
-        threshold=percent(found.threshold),
-    )
+    chance, threshold = apart(found.probability, found.threshold)
+    sentence = text.SENTENCE.format(chance=chance, policy=policy(found.policy), threshold=threshold)
     if found.needs_review and not declared:
         sentence = f"{sentence} {text.UNSURE_SENTENCE}"
     is_fake = declared or found.label == "ai_generated"

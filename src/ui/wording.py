@@ -9,6 +9,7 @@ from src.ui.strings import shared as text
 
 _NAME_LENGTH = 80
 _KEPT_END = 24
+_MOST_DIGITS = 2
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -21,6 +22,15 @@ def percent(share: float | None, digits: int = 0) -> str:
     if 1.0 - step < share < 1.0:
         return f"> {1.0 - step:.{digits}%}".replace("%", " %")
     return f"{share:.{digits}%}".replace("%", " %")
+
+
+def apart(share: float, other: float) -> tuple[str, str]:
+    """Return two shares as percentages, with a digit more where they would read alike and are not."""
+    for digits in range(_MOST_DIGITS):
+        shown = percent(share, digits), percent(other, digits)
+        if shown[0] != shown[1]:
+            return shown
+    return percent(share, _MOST_DIGITS), percent(other, _MOST_DIGITS)
 
 
 def interval(value: float | None, low: float | None, high: float | None, digits: int = 1) -> str:
@@ -81,3 +91,8 @@ def markdown(value: str) -> str:
 def policy(name: str) -> str:
     """Return a policy's name for people."""
     return text.POLICIES.get(name, name)
+
+
+def policy_words(name: str, described: str) -> str:
+    """Return what a policy does, in plain words; as its card describes it where it is not known here."""
+    return text.POLICY_WORDS.get(name, markdown(described))

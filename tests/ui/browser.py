@@ -147,9 +147,9 @@ class Browser:
         path.parent.mkdir(parents=True, exist_ok=True)
         assert self.chrome.save_screenshot(str(path))
 
-    def narrow(self, width: int) -> None:
+    def narrow(self, width: int, height: int = 844) -> None:
         """Make the page as narrow as a phone's, which a window without a screen cannot be."""
-        metrics = {"width": width, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def until(self, what: str, check: Callable[[], Any]) -> Any:

@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 import httpx
 from PIL import Image
 
-from src.utils.model_report import beside
+from src.ui.strings import inspect as inspect_text
+from src.ui.strings import verdict as verdict_text
 from tests.inference.provenance.makers import WEB_UI
 from tests.support.pictures import encode
 from tests.ui.browser import Browser, browsing
@@ -36,9 +37,8 @@ def stand() -> Iterator[tuple[str, str, Path]]:
         model = folder / "model" / "detector.onnx"
         model.parent.mkdir()
         shipped = REPO / "models" / "detector.onnx"
-        shutil.copy(shipped, model)
-        if beside(shipped).exists():
-            shutil.copy(beside(shipped), beside(model))
+        for beside_it in shipped.parent.glob("detector.*"):  # report, drift reference, attributor
+            shutil.copy(beside_it, model.parent)
         with service_and_page(service_settings(model, folder), folder) as (api_url, url):
             yield api_url, url, folder
 
@@ -69,8 +69,10 @@ def take(browser: Browser, api_url: str, url: str, folder: Path, out: Path) -> N
     browser.open(url)
     browser.upload([photo])
     browser.see("What it means")
+    browser.click(inspect_text.STABILITY, kind="label")
+    browser.see(verdict_text.STABILITY_TITLE)
     browser.rest()
-    browser.shot(out / "ui-inspect.png", height=1180)
+    browser.shot(out / "ui-inspect.png", height=1560)
     browser.open(f"{url}/review")
     browser.shot(out / "ui-review.png", height=1180)
     browser.open(f"{url}/catalogue")
@@ -91,20 +93,20 @@ def take(browser: Browser, api_url: str, url: str, folder: Path, out: Path) -> N
         traffic(api_url, 6)
     browser.until("a line of traffic", lambda: "The line begins" not in browser.text())
     browser.rest()
-    browser.shot(out / "ui-monitoring.png", height=1180)
+    browser.shot(out / "ui-monitoring.png", height=1500)
     browser.open(f"{url}/model")
-    browser.shot(out / "ui-model.png", height=1500)
+    browser.shot(out / "ui-model.png", height=2100)
 
 
 def phone(url: str, folder: Path, out: Path) -> None:
     """Take the first page on a phone."""
     with browsing((390, 844), scale=2.0) as browser:
-        browser.narrow(390)
+        browser.narrow(390, 1500)
         browser.open(url)
         browser.upload([folder / "green-mug.png"])
         browser.see("What it means")
         browser.rest()
-        browser.shot(out / "ui-phone.png", height=1500)
+        browser.shot(out / "ui-phone.png")
 
 
 def squeeze(path: Path) -> None:

@@ -22,7 +22,7 @@ def test_how_it_holds_is_asked_for_by_the_switch_alone(opened, service) -> None:
     assert not page.exception
     said = words(page)
     assert text.STABILITY_TITLE in said
-    assert "at most 7 %" in said
+    assert "at most 7 points" in said
     assert text.FORM.format(name=text.FORMS["half_size"], chance="86 %") in said
     assert service.asked.count("predict") == 2
     page.toggle(key="inspect_stability").set_value(False).run()

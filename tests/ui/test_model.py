@@ -42,9 +42,11 @@ def test_a_moved_threshold_shows_what_it_would_cost_and_bring(opened, service) -
 def test_figures_of_another_data_set_can_be_chosen(opened, service) -> None:
     service.figures = report()
     page = opened("model")
+    assert text.EXPLORER_NOTE in words(page)
     page.selectbox[0].set_value("test").run()
     assert not page.exception
     assert page.selectbox[0].value == "test"
+    assert text.EXPLORER_NOTE not in words(page)
 
 
 def test_a_service_without_a_model_is_told(opened, service) -> None:

@@ -125,6 +125,25 @@ def test_a_share_is_never_certain_that_is_not(share, shown) -> None:
 
 
 @pytest.mark.parametrize(
+    ("share", "other", "shown"),
+    [
+        (0.93, 0.5, ("93 %", "50 %")),
+        (0.9021, 0.9034, ("90.2 %", "90.3 %")),
+        (0.90341, 0.90349, ("90.34 %", "90.35 %")),
+        (0.5, 0.5, ("50.00 %", "50.00 %")),
+    ],
+)
+def test_a_probability_never_reads_as_the_threshold_that_it_misses(share, other, shown) -> None:
+    assert wording.apart(share, other) == shown
+
+
+def test_a_policy_is_explained_without_terms_of_training() -> None:
+    assert set(shared.POLICY_WORDS) == set(shared.POLICIES)
+    assert wording.policy_words("balanced", "fold networks") == shared.POLICY_WORDS["balanced"]
+    assert wording.policy_words("own", "by *us*") == r"by \*us\*"
+
+
+@pytest.mark.parametrize(
     ("name", "shown"),
     [
         ("mug.jpg", "mug.jpg"),

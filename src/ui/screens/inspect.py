@@ -14,7 +14,7 @@ from src.ui.judging import Desk, Judged, Upload
 from src.ui.screens.panel import Panel
 from src.ui.strings import inspect as text
 from src.ui.strings import shared
-from src.ui.wording import file_name, markdown, percent, policy
+from src.ui.wording import file_name, markdown, percent, policy, policy_words
 from src.utils.model_card import Policy
 
 MOST = 24
@@ -54,7 +54,7 @@ def _ask(gateway: Gateway, policies: dict[str, Policy], *, addresses: bool) -> t
             required=True,
         )
         if wanted in policies:
-            st.caption(policies[wanted].description)
+            st.caption(policy_words(wanted, policies[wanted].description))
         stability = st.toggle(text.STABILITY, help=text.STABILITY_HELP, key="inspect_stability")
     with left:
         st.file_uploader(

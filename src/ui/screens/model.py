@@ -7,11 +7,11 @@ from datetime import datetime
 import streamlit as st
 
 from src.client import ApiError, Model
-from src.ui import charts, states
+from src.ui import charts, look, states
 from src.ui.gateway import connect, policies_of
 from src.ui.strings import model as text
 from src.ui.strings import shared
-from src.ui.wording import interval, markdown, moment, percent, policy
+from src.ui.wording import interval, markdown, moment, percent, policy, policy_words
 from src.utils.model_card import Policy
 from src.utils.model_report import Curve, Dataset, Estimate, ModelReport
 
@@ -93,7 +93,8 @@ def _policies(policies: dict[str, Policy], report: ModelReport | None) -> None:
     st.dataframe(rows, hide_index=True)
     for name, each in policies.items():
         if each.description:
-            st.caption(f"**{markdown(policy(name))}** – {markdown(each.description)}")
+            described = f"{policy_words(name, '')} {markdown(each.description)}".strip()
+            st.caption(f"**{markdown(policy(name))}** – {described}")
 
 
 def _choose(report: ModelReport) -> tuple[Dataset, str]:
@@ -123,10 +124,14 @@ def _explore(curve: Curve, policies: dict[str, Policy]) -> None:
     right.metric(text.FOUND, _figure(row.recall), border=True)
     if false is not None and found is not None:
         st.markdown(text.PER_THOUSAND.format(false=f"{1000 * false:.0f}", missed=f"{1000 * (1 - found):.0f}"))
+    if curve.dataset == "unseen":
+        st.caption(text.EXPLORER_NOTE)
     marks = {name: each.threshold for name, each in policies.items()}
     wide, narrow = st.columns([3, 2], gap="medium")
-    wide.altair_chart(charts.threshold_chart(curve, at, marks), alt=text.EXPLORER)
-    narrow.altair_chart(charts.roc_chart(curve, at), alt=text.ROC)
+    with wide:
+        look.plot(charts.threshold_chart(curve, at, marks), text.EXPLORER)
+    with narrow:
+        look.plot(charts.roc_chart(curve, at), text.ROC)
 
 
 def _figures(report: ModelReport, policies: dict[str, Policy], dataset: Dataset, tier: str) -> None:
@@ -148,10 +153,10 @@ def _plots(curve: Curve) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(text.RELIABILITY)
-        st.altair_chart(charts.reliability_chart(curve), alt=text.RELIABILITY)
+        look.plot(charts.reliability_chart(curve), text.RELIABILITY)
     with right:
         st.subheader(text.HISTOGRAM)
-        st.altair_chart(charts.histogram_chart(curve), alt=text.HISTOGRAM)
+        look.plot(charts.histogram_chart(curve), text.HISTOGRAM)
 
 
 def _figure(estimate: Estimate | None, name: str = "recall") -> str:

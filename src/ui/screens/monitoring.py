@@ -9,7 +9,7 @@ from itertools import pairwise
 import streamlit as st
 
 from src.client import ApiError, Drift, Health
-from src.ui import charts, states
+from src.ui import charts, look, states
 from src.ui.figures import Figures, read_figures
 from src.ui.gateway import Gateway, connect, probe, settings
 from src.ui.strings import monitoring as text
@@ -113,13 +113,13 @@ def _traffic(figures: Figures) -> None:
         st.caption(text.TRAFFIC_LINE)
         rates = _rates(figures)
         if len(rates) > 1:
-            st.altair_chart(charts.traffic_chart(rates), alt=text.TRAFFIC_LINE)
+            look.plot(charts.traffic_chart(rates), text.TRAFFIC_LINE)
         else:
             st.caption(text.TRAFFIC_WAIT)
     with right:
         st.subheader(text.VERDICT_CHART)
         if figures.judged:
-            st.altair_chart(charts.verdict_chart(figures.verdicts), alt=text.VERDICT_CHART)
+            look.plot(charts.verdict_chart(figures.verdicts), text.VERDICT_CHART)
         else:
             st.caption(text.NO_VERDICTS)
     st.subheader(text.PROBLEMS)

@@ -127,6 +127,7 @@ def _decide(gateway: Gateway, queue: Queue, item: KeptPrediction) -> None:
         unsure = st.button(
             inspect_text.SAY_UNSURE, shortcut="3", icon=":material/question_mark:", key="review_unsure"
         )
+    with st.container(horizontal=True):
         back = st.button(text.REVIEW_BACK, shortcut="Left", disabled=queue.at == 0, key="review_back")
         on = st.button(text.REVIEW_NEXT, shortcut="Right", key="review_next")
     told = st.container()

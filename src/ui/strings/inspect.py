@@ -8,8 +8,8 @@ INSPECT_LEAD = (
 )
 UPLOAD = "Photos"
 UPLOAD_HELP = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC. For more than {most}, use the catalogue."
-PASTE = "Or paste a photo here (Ctrl+V) and press Enter"
-PASTE_OR_ADDRESS = "Or paste a photo (Ctrl+V) or its address here and press Enter"
+PASTE = "Or paste a photo (Ctrl+V), then Enter"
+PASTE_OR_ADDRESS = "Or paste photo or address, then Enter"
 PASTED_NAME = "pasted photo {number}"
 CLEAR = "Clear pasted photos"
 NO_ADDRESS = "Only addresses that begin with http:// or https:// can be fetched."
@@ -57,7 +57,7 @@ SAY_FAKE = "AI-generated"
 SAY_UNSURE = "Unsure"
 FEEDBACK_KEPT = "Kept: {label}, said {reviewer} on {when}."
 FEEDBACK_UNSURE = (
-    "Nothing is kept: only “real” and “AI-generated” are. If the photo waits in the review queue, it stays there."
+    "Nothing is kept: only “real” and “AI-generated” are. A photo that waits in the review queue stays there."
 )
 SHEET_JSON = "Evidence (JSON)"
 SHEET_PDF = "Evidence (PDF)"

@@ -46,6 +46,10 @@ FIGURE_TABLE = "Figures by policy"
 FIGURE_NOTE = "{photos} photos, of these {fakes} AI-generated. In brackets: 95 % intervals over shops."
 EXPLORER = "Threshold explorer"
 EXPLORER_LEAD = "Move the threshold and see what it costs and brings. This changes nothing in the service."
+EXPLORER_NOTE = (
+    "One threshold for all shops. The figures by policy differ a little, as there each shop is judged by a "
+    "threshold that was fitted on other shops."
+)
 THRESHOLD = "Call a picture AI-generated from a probability of"
 FALSE_ALARMS = "Honest photos called AI-generated"
 FOUND = "AI-generated pictures found"

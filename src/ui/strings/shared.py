@@ -27,6 +27,11 @@ POLICIES = {
     "low_false_positive": "Few false alarms",
     "high_recall": "Find most fakes",
 }
+POLICY_WORDS = {
+    "balanced": "Weighs a real photo that is accused and a fake that passes alike.",
+    "low_false_positive": "Seldom accuses a real photo, and lets more fakes pass.",
+    "high_recall": "Lets few fakes pass, and accuses many real photos.",
+}
 POLICY = "Policy"
 POLICY_HELP = "How sure the detector must be before it calls a photo AI-generated."
 NONE = "–"

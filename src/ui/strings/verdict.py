@@ -90,7 +90,9 @@ STRENGTH_HELP = {
 }
 
 STABILITY_TITLE = "How the verdict holds"
-STABLE = "Saved again in five ways, the photo keeps its verdict; the probability moves by at most {moved}."
+STABLE = (
+    "Saved again in five ways, the photo keeps its verdict; the probability moves by at most {moved} points."
+)
 FLIPS = (
     "Saved again, the photo gets the other verdict: {forms}. So fragile a verdict is for a person to decide."
 )
