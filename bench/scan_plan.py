@@ -35,6 +35,7 @@ class Assumed:
         listed_per_s: Names that a bucket lists in a second to one caller, in pages of a thousand.
         gets_per_s: Requests that one prefix of a bucket serves in a second.
         prefixes: That the catalogue lies under.
+        per_million_gets: Price of so many requests, in dollars; of leaving the bucket's region, nothing is.
     """
 
     price: float = 0.04
@@ -44,6 +45,7 @@ class Assumed:
     listed_per_s: float = 10_000.0
     gets_per_s: float = 5_000.0
     prefixes: int = 16
+    per_million_gets: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Step:
         machines: So many that it is over in time.
         hours: That it takes then.
         dollars: Of the cores.
+        request_dollars: Of a request for each photo.
         limits: What each part of the system is asked for, as a share of what it can give.
         gbit: Read in a second, by all machines.
         shard_size: To choose.
@@ -97,6 +100,7 @@ class Step:
     machines: int
     hours: float
     dollars: float
+    request_dollars: float
     limits: dict[str, float]
     gbit: float
     shard_size: int
@@ -125,7 +129,8 @@ def step(photos: int, found: Measured, assumed: Assumed) -> Step:
     shard = 2 ** max(6, min(14, round(math.log2(found.per_core * _STEADY))))
     shard = min(shard, 256) if photos <= SIZES[0] else shard
     return Step(
-        photos, core_hours, machines, hours, core_hours * assumed.price, limits, gbit, shard,
+        photos, core_hours, machines, hours, core_hours * assumed.price,
+        photos / 1e6 * assumed.per_million_gets, limits, gbit, shard,
         math.ceil(photos / shard), photos * found.row_bytes / 1e9,
     )  # fmt: skip
 
@@ -142,11 +147,14 @@ def render(found: Measured, assumed: Assumed, how: str) -> str:
         f"Assumed: a core costs {assumed.price:g} dollars an hour; machines of {assumed.cores} cores read "
         f"{assumed.gbit:g} Gbit/s; a scan should be over in {assumed.days * 24:g} hours; a bucket lists "
         f"{assumed.listed_per_s:,.0f} names a second to one caller and serves {assumed.gets_per_s:,.0f} "
-        f"requests a second under each of {assumed.prefixes} prefixes."
+        f"requests a second under each of {assumed.prefixes} prefixes, for {assumed.per_million_gets:g} "
+        "dollars a million; cores and bucket are in one region, so that reading costs no more than that."
     )
     lines = [measured, "", supposed, ""]
-    lines += ["| photos | core-hours | machines | hours | dollars | read | shard | files | result |"]
-    lines += ["|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    lines += [
+        "| photos | core-hours | machines | hours | cores, $ | requests, $ | read | shard | files | result |"
+    ]
+    lines += [f"|{'---:|' * 10}"]
     for each in steps:
         cells = (
             power(each.photos),
@@ -154,6 +162,7 @@ def render(found: Measured, assumed: Assumed, how: str) -> str:
             f"{each.machines}",
             f"{each.hours:.1f}",
             f"{each.dollars:,.2f}",
+            f"{each.request_dollars:,.2f}",
             f"{each.gbit:.2g} Gbit/s",
             f"{each.shard_size:,}",
             f"{each.files:,}",

@@ -35,6 +35,10 @@ def scan(
     address: Annotated[
         str | None, typer.Option(help="Of the Ray cluster to join; one on this machine by default.")
     ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="What computes; `auto` takes a GPU where the installed ONNX Runtime has one."),
+    ] = "cpu",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one a core by default.")] = None,
     sample: Annotated[
         int | None, typer.Option(min=1, help="Judge only so many photos, drawn by chance.")
@@ -42,7 +46,10 @@ def scan(
     seed: Annotated[int, typer.Option(help="Of that draw.")] = 0,
     policy: Annotated[str | None, typer.Option(help="Of the model card; its default by default.")] = None,
     model: Annotated[
-        Path | None, typer.Option("--model", help="Model file; DETECTOR_MODEL_PATH or the shipped one.")
+        Path | None,
+        typer.Option(
+            "--model", help="Model file; DETECTOR_MODEL_URI, DETECTOR_MODEL_PATH or the shipped one."
+        ),
     ] = None,
     column: Annotated[
         str | None, typer.Option(help="Of a table: with paths, addresses or bytes; guessed by its name.")
@@ -53,6 +60,10 @@ def scan(
             min=1, max=65_536, help="Photos of one file of the result, the unit of resuming; 256 or fewer."
         ),
     ] = None,
+    retry_errors: Annotated[
+        bool,
+        typer.Option("--retry-errors", help="Ask again for photos that could not be read; all else stays."),
+    ] = False,
     price_per_core_hour: Annotated[
         float | None, typer.Option(min=0.0, help="Estimates the cost of the cores.")
     ] = None,
@@ -64,7 +75,7 @@ def scan(
     try:
         settings = load_settings()
         if model is not None:
-            settings = settings.model_copy(update={"model_path": model})
+            settings = settings.model_copy(update={"model_path": model, "model_uri": ""})
         configure_logging(settings.log_level, json=settings.log_json)
         try:
             from src.scan.run import Order
@@ -85,6 +96,8 @@ def scan(
             address=address,
             workers=workers,
             price=price_per_core_hour,
+            device=device,
+            retry_errors=retry_errors,
         )
         summary = run(order, settings)
     except DetectorError as error:

@@ -20,7 +20,7 @@ from src.inference.blocks import Blocks, give_back, let_go
 from src.inference.detection import Detection, verdict
 from src.inference.heatmap import Grid, assemble
 from src.inference.photo import Photo, limits_of, open_photo
-from src.inference.session import Raw, Session
+from src.inference.session import Device, Raw, Session
 from src.utils.errors import ImageError
 from src.utils.model_card import ModelCard
 from src.utils.settings import Settings
@@ -105,14 +105,19 @@ class Detector:
         return cls(session, limits or DEFAULT_LIMITS, None, attributor_beside(Path(path), session.card))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Detector:
+    def from_settings(cls, settings: Settings, device: Device = "cpu") -> Detector:
         """Load the model that the settings name, with their limits.
+
+        Args:
+            settings: The service's.
+            device: What computes.
 
         Raises:
             ModelError: As for `from_file`.
+            ConfigError: There is no such device.
         """
         limits = limits_of(settings)
-        session = Session.load(settings.model_path, settings.intra_op_threads)
+        session = Session.load(settings.model_path, settings.intra_op_threads, device)
         detector = cls(session, limits, Blocks(), attributor_beside(settings.model_path, session.card))
         give_back()
         return detector

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.utils.cores import usable_cores
-from src.utils.errors import ModelError
+from src.utils.errors import ConfigError, ModelError
 from src.utils.model_card import METADATA_KEY, ModelCard
+
+Device = Literal["auto", "cpu", "cuda"]
+"""What computes. `cpu`: as in the service. `cuda`: a GPU, or an error. `auto`: a GPU where there is one.
+
+A GPU rounds otherwise: the last digits differ, and a label near a threshold may.
+"""
 
 INPUT = "image"
 OUTPUTS = ("logit", "embedding", "cam")
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _SMALL = 64
 """Pixels of a view that costs next to nothing."""
 
@@ -62,19 +70,21 @@ class Session:
         self.card = card
 
     @classmethod
-    def load(cls, path: Path, threads: int | None = None) -> Session:
+    def load(cls, path: Path, threads: int | None = None, device: Device = "cpu") -> Session:
         """Load and check a model file, and run it at each size of view so that the first photo is not slow.
 
         Args:
             path: The ONNX file.
             threads: Threads of one inference; all cores by default.
+            device: What computes.
 
         Raises:
             ModelError: No such file, no ONNX, no valid card, or a graph of another contract.
+            ConfigError: A GPU was asked for, and the installed runtime has none or cannot start it.
         """
         if not path.is_file():
             raise ModelError(f"no model file {path.name!r}; start in the checkout or set DETECTOR_MODEL_PATH")
-        runtime = _open(path, threads)
+        runtime = _open(path, threads, device)
         text = runtime.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         if text is None:
             raise ModelError(f"{path.name!r} carries no model card")
@@ -116,7 +126,7 @@ class Session:
                 raise ModelError("the graph's outputs have the wrong shape or are not finite")
 
 
-def _open(path: Path, threads: int | None) -> Runtime:
+def _open(path: Path, threads: int | None, device: Device) -> Runtime:
     # Imported here: the app must be importable, and its liveness answer there, before the runtime is loaded.
     import onnxruntime  # noqa: PLC0415
 
@@ -129,10 +139,28 @@ def _open(path: Path, threads: int | None) -> Runtime:
     # Spinning threads take the cores that decode the next photo.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
+    providers = _providers(device, onnxruntime.get_available_providers())
     try:
-        runtime: Runtime = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        runtime = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # the runtime's errors share no base class but this
         raise ModelError(f"{path.name!r} is not a usable ONNX file") from error
-    return runtime
+    if device == "cuda" and _CUDA not in runtime.get_providers():
+        # The runtime goes on by the CPU when CUDA's libraries are missing, and only logs it.
+        raise ConfigError(
+            "device cuda: the runtime could not start CUDA; are its libraries and driver there?"
+        )
+    opened: Runtime = runtime
+    return opened
+
+
+def _providers(device: Device, offered: Sequence[str]) -> list[str]:
+    """What the runtime is to compute by, the first that can.
+
+    Raises:
+        ConfigError: A GPU was asked for, and the runtime has none.
+    """
+    if device == "cpu" or (device == "auto" and _CUDA not in offered):
+        return [_CPU]
+    if _CUDA not in offered:
+        raise ConfigError("device cuda: the installed runtime has no CUDA; install onnxruntime-gpu instead")
+    return [_CUDA, _CPU]

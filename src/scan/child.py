@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
@@ -18,7 +19,7 @@ from src.scan.judging import Shards
 from src.scan.messages import At, Done, Failed, Ready, Task
 from src.scan.places import open_place
 from src.scan.plan import read_shard
-from src.scan.rows import Row, Tally, to_parquet
+from src.scan.rows import Row, Tally, read_rows, to_parquet
 from src.utils.errors import DetectorError, ScanError
 
 
@@ -47,20 +48,31 @@ class Child:
             while True:
                 task = tasks.get()
                 start = perf_counter()
-                rows = self._judge(task)
+                kept = self._kept(task.shard)
+                rows = self._judge(task, kept)
                 if written is not None:
                     written.result()  # one shard may wait for the disk, not many
-                written = writer.submit(self._write, task, rows, perf_counter() - start)
+                written = writer.submit(self._write, task, rows, perf_counter() - start, len(kept))
 
-    def _judge(self, task: Task) -> list[Row]:
+    def _kept(self, shard: int) -> dict[int, Row]:
+        """Rows of an earlier call that stay as they are, by the number of the input."""
+        if not self._job.retry:
+            return {}
+        try:
+            with self._place.open(self._job.file(shard)) as file:
+                return {number: row for number, row in enumerate(read_rows(file)) if not row.is_unread}
+        except FileNotFoundError:
+            return {}
+
+    def _judge(self, task: Task, kept: Mapping[int, Row]) -> list[Row]:
         items = read_shard(self._place, self._job.plan, task.shard)
 
         def report(index: int) -> None:
-            self._send(At(task.shard, index))
+            self._send(At(task.shard, index, sum(number < index for number in kept)))
 
-        return self._shards.rows(items, report, task.alone, task.skip)
+        return self._shards.rows(items, report, task.alone, task.skip, kept)
 
-    def _write(self, task: Task, rows: list[Row], seconds: float) -> None:
+    def _write(self, task: Task, rows: list[Row], seconds: float, kept: int) -> None:
         try:
             self._place.write(self._job.file(task.shard), to_parquet(rows, self._job.model_sha256))
         except DetectorError as error:
@@ -68,7 +80,7 @@ class Child:
         except Exception as error:  # noqa: BLE001 - told to whoever runs this: no other process would fare better
             self._send(Failed(ScanError(f"rows cannot be written: {type(error).__name__}: {error}")))
         else:
-            self._send(Done(task.shard, Tally.of(rows), seconds))
+            self._send(Done(task.shard, Tally.of(rows), seconds, kept))
 
     def _receive(self, tasks: SimpleQueue[Task]) -> None:
         try:

@@ -14,6 +14,7 @@ from src.utils.settings import Settings
 if TYPE_CHECKING:
     from src.inference.detector import Detector
     from src.inference.provenance.manifests import ManifestReader
+    from src.inference.session import Device
     from src.scan.readers import Reader
 
 
@@ -44,6 +45,8 @@ class Job:
         model_version: Of its card; names the partition.
         policy: Of its card; the one that was asked for, or its default.
         settings: Limits of photos, and who may be fetched from; as `without_secrets` gives them.
+        device: What computes, on the machine that works.
+        retry: Ask again for photos that could not be read, in shards that have a file.
     """
 
     dest: str
@@ -53,6 +56,8 @@ class Job:
     model_version: str
     policy: str
     settings: Settings
+    device: Device = "cpu"
+    retry: bool = False
 
     @property
     def folder(self) -> str:
@@ -68,13 +73,14 @@ class Job:
 
         Raises:
             ModelError: The file is missing, not usable, or another one than the scan began with.
+            ConfigError: A GPU was asked for, and there is none.
         """
         from src.inference.detector import Detector  # noqa: PLC0415 - the driver needs no model
 
         settings = self.settings.model_copy(update={"model_path": self.model, "intra_op_threads": 1})
         if sha256_of(self.model) != self.model_sha256:
             raise ModelError("the model file changed while the scan ran")
-        return Detector.from_settings(settings)
+        return Detector.from_settings(settings, self.device)
 
     def manifests(self) -> ManifestReader:
         """Who reads C2PA manifests, as the service does.

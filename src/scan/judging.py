@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from src.inference.detector import Detection, Detector
@@ -45,6 +46,7 @@ class Shards:
         report: Callable[[int], None],
         alone: frozenset[int] = frozenset(),
         skip: frozenset[int] = frozenset(),
+        kept: Mapping[int, Row] = MappingProxyType({}),
     ) -> list[Row]:
         """Judge a shard.
 
@@ -53,14 +55,18 @@ class Shards:
             report: Told the number of the first input of each chunk before anything is done with it.
             alone: Inputs to judge by themselves.
             skip: Inputs not to touch.
+            kept: Rows that are there already.
 
         Returns:
             A row for each input, in order.
         """
         rows: list[Row] = []
-        taken = [item for number, item in enumerate(items) if number not in skip]
+        taken = [item for number, item in enumerate(items) if number not in skip and number not in kept]
         contents = self._reader.read(taken)
-        for start, stop in _chunks(len(items), alone | skip):
+        for start, stop in _chunks(len(items), alone | skip | kept.keys()):
+            if start in kept:
+                rows.append(kept[start])
+                continue
             report(start)
             chunk = items[start:stop]
             if start in skip:

@@ -24,10 +24,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """A shard's inputs before `index` are judged, and the next ones are begun."""
+    """A shard's inputs before `index` have rows, `kept` of them from before, and the next ones are begun."""
 
     shard: int
     index: int
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,13 @@ class Done:
         shard: Its number.
         tally: Of its rows.
         seconds: From its first input to its last; writing not counted.
+        kept: Rows that were there before.
     """
 
     shard: int
     tally: Tally
     seconds: float
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,17 @@ and a new actor is asked for; until one can be had, the others go on. docs/adr/0
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
+import stat
 import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -24,6 +26,9 @@ from src.scan.local import Engine, Listen
 from src.scan.messages import Done
 from src.scan.worker import Worker
 from src.utils.errors import ConfigError, DetectorError, ScanError
+
+if TYPE_CHECKING:
+    from src.inference.session import Device
 
 _IN_FLIGHT = 2
 _KNOCK_S = 10.0
@@ -72,6 +77,7 @@ def run_ray(job: Job, shards: Iterator[int], workers: int, listen: Listen) -> No
         listen: Told what is done.
 
     Raises:
+        ConfigError: A GPU was asked for, and no node has one.
         DetectorError: As `Worker.run`.
     """
     _Crew(job, shards, workers, listen).work()
@@ -97,7 +103,8 @@ class _Crew:
 
     def __init__(self, job: Job, shards: Iterator[int], workers: int, listen: Listen) -> None:
         self._ray = _library()
-        self._kind = self._ray.remote(num_cpus=1, max_restarts=0)(Judge)
+        gpu = gpu_share(job.device, self._ray.cluster_resources().get("GPU", 0.0), workers)
+        self._kind = self._ray.remote(num_cpus=1, num_gpus=gpu, max_restarts=0)(Judge)
         self._job = job
         self._model = self._ray.put(job.model.read_bytes())
         self._shards = shards
@@ -170,6 +177,21 @@ class _Crew:
         return self._again.popleft() if self._again else next(self._shards, None)
 
 
+def gpu_share(device: Device, gpus: float, workers: int) -> float:
+    """What each actor asks for of a GPU, so that all find room: one core decodes too slowly to fill one.
+
+    With `auto` nothing is asked for: an actor takes the GPU of its node if it has one.
+
+    Raises:
+        ConfigError: A GPU was asked for, and no node has one.
+    """
+    if device != "cuda":
+        return 0.0
+    if gpus < 1:
+        raise ConfigError("device cuda: no node of the cluster has a GPU")
+    return math.floor(10_000 / math.ceil(workers / gpus)) / 10_000
+
+
 def _knock(address: str | None) -> None:
     """Refuse an address that nobody listens at; Ray itself would try for minutes.
 
@@ -195,10 +217,28 @@ def _library() -> Any:  # noqa: ANN401 - its types are in part wrong
 
 
 def _unpack(model: bytes, digest: str) -> Path:
-    """Put the model where the node's actors find it; who reads it checks its digest."""
-    path = Path(tempfile.gettempdir()) / f"detector-{os.getuid()}-{digest}.onnx"
-    if not path.exists() or path.stat().st_size != len(model):
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(model)
-        Path(file.name).replace(path)
+    """Put the model where this user's actors on this node find it; who reads it checks its digest.
+
+    Raises:
+        ScanError: Somebody else could change what lies there, or it cannot be written.
+    """
+    folder = Path(tempfile.gettempdir()) / f"detector-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = folder.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+            raise ScanError(f"{folder} must be a folder that only this user may use")
+        path = folder / f"{digest}.onnx"
+        if not path.exists() or path.stat().st_size != len(model):
+            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+                beside = Path(file.name)
+                try:
+                    file.write(model)
+                    file.flush()
+                    beside.replace(path)
+                except BaseException:
+                    beside.unlink(missing_ok=True)
+                    raise
+    except OSError as error:
+        raise ScanError(f"the model cannot be put on a node: {error.strerror}") from error
     return path

@@ -25,7 +25,7 @@ class Meter:
     """Counts photos; told by `At` and `Done`.
 
     Attributes:
-        total: Photos to judge now, without those of shards that were finished before.
+        total: Photos to judge now, without those that have a row from before.
         workers: That judge them.
         price: Of one core for an hour; none where nobody asked.
         clock: Seconds, of any origin.
@@ -38,6 +38,7 @@ class Meter:
     tally: Tally = field(default_factory=Tally)
     started: float = field(init=False)
     _parts: dict[int, int] = field(default_factory=dict)
+    _kept: int = 0
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -45,15 +46,16 @@ class Meter:
     def hear(self, message: At | Done) -> None:
         """Count what a worker tells."""
         if isinstance(message, At):
-            self._parts[message.shard] = message.index
+            self._parts[message.shard] = message.index - message.kept
         else:
             self._parts.pop(message.shard, None)
             self.tally.add(message.tally)
+            self._kept += message.kept
 
     @property
     def done(self) -> int:
         """Photos judged, those of unfinished shards too."""
-        return self.tally.rows + sum(self._parts.values())
+        return self.tally.rows - self._kept + sum(self._parts.values())
 
     @property
     def seconds(self) -> float:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from src.inference.provenance.signals import Provenance
 
 _TALLY = b"detector_tally"
-_COUNTS = ("rows", "fakes", "reals", "review")
+_COUNTS = ("rows", "fakes", "reals", "review", "unread")
 
 SCHEMA = pa.schema(
     [
@@ -78,6 +78,11 @@ class Row:
     signals: tuple[str, ...] | None = None
     error: str | None = None
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether asking again might give a verdict: what was read and could not be judged never will be."""
+        return self.error is not None and self.sha256 is None
+
     @classmethod
     def of(
         cls, item: Item, data: bytes, detection: Detection, provenance: Provenance, combined: Combined
@@ -118,6 +123,7 @@ class Tally:
         fakes: Labelled `ai_generated`.
         reals: Labelled `real`.
         review: With a verdict that a person should look at, for its pixels or for its words.
+        unread: Without a verdict as there were no bytes to judge, or none that were let in: `Row.is_unread`.
         errors: Without a verdict, by code.
     """
 
@@ -125,6 +131,7 @@ class Tally:
     fakes: int = 0
     reals: int = 0
     review: int = 0
+    unread: int = 0
     errors: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -136,6 +143,7 @@ class Tally:
             tally.fakes += row.label == "ai_generated"
             tally.reals += row.label == "real"
             tally.review += bool(row.needs_review or row.provenance_needs_review)
+            tally.unread += row.is_unread
             if row.error is not None:
                 tally.errors[row.error] += 1
         return tally
@@ -172,6 +180,21 @@ def to_parquet(rows: Sequence[Row], model_sha256: str) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def read_rows(file: pa.NativeFile | io.IOBase) -> list[Row]:
+    """The rows of a shard's file, in order.
+
+    Raises:
+        ScanError: It is no such file.
+    """
+    try:
+        found = pq.read_table(file, schema=SCHEMA).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise ScanError("a file of the destination is damaged") from error
+    return [
+        Row(**row | {"signals": None if row["signals"] is None else tuple(row["signals"])}) for row in found
+    ]
 
 
 def read_tally(file: pa.NativeFile | io.IOBase) -> Tally:

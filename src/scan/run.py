@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+
+import structlog
 
 from src.scan.items import Item
 from src.scan.job import Job, sha256_of, without_secrets
 from src.scan.local import Engine, run_local
+from src.scan.order import Order, Summary
 from src.scan.places import Place, open_place
 from src.scan.plan import Plan, read_plan, write_plan
-from src.scan.prevalence import Prevalence, error_rates, estimate
+from src.scan.prevalence import error_rates, estimate
 from src.scan.progress import Meter, shown
 from src.scan.rows import Tally, read_tally
 from src.scan.sources import list_source
@@ -25,6 +26,9 @@ from src.utils.errors import ConfigError, ModelError, ScanError
 from src.utils.model_report import beside, read_model_report
 from src.utils.settings import Settings
 
+__all__ = ["Order", "Summary", "scan"]
+
+_log = structlog.get_logger(__name__)
 _FILE = re.compile(r"shard-(\d{7,})\.parquet")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _FOOTERS_AT_ONCE = 16
@@ -33,89 +37,13 @@ _SHARDS = 128
 """So many at least, where there are photos enough: the last ones are judged by fewer and fewer workers."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is asked for.
-
-    Attributes:
-        source: As for `list_source`.
-        dest: Folder, or an address that fsspec knows.
-        policy: Of the model card; its default by default.
-        column: As for `list_source`.
-        shard_size: Photos of a shard: what is lost when a worker dies, and rows of one file; by default 256,
-            or fewer where a catalogue is so small that not all workers would have something to do.
-        sample: Photos to draw by chance; all by default.
-        seed: Of the draw.
-        engine: `local`: processes of this machine. `ray`: actors of a Ray cluster.
-        address: Of the cluster; one on this machine by default.
-        workers: Processes or actors; one a core by default.
-        price: Of one core for an hour.
-    """
-
-    source: str
-    dest: str
-    policy: str | None = None
-    column: str | None = None
-    shard_size: int | None = None
-    sample: int | None = None
-    seed: int = 0
-    engine: Literal["local", "ray"] = "local"
-    address: str | None = None
-    workers: int | None = None
-    price: float | None = None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a scan found.
-
-    Attributes:
-        dest: Address of the destination.
-        model_version: Whose verdicts these are.
-        policy: Likewise.
-        population: Photos of the source.
-        sample: How many of them were drawn; none for all.
-        rows: In the destination, for this model; each input has one.
-        ai_generated: Of them.
-        real: Of them.
-        needs_review: Of them.
-        errors: Rows without a verdict, by code.
-        prevalence: Estimate of the share that is AI-generated; None without error rates of this model.
-        resumed: Rows that were there before.
-        workers: That judged the others.
-        seconds: That this took.
-        photos_per_s: In these seconds.
-        cost: Of the cores in these seconds; None without a price.
-    """
-
-    dest: str
-    model_version: str
-    policy: str
-    population: int
-    sample: int | None
-    rows: int
-    ai_generated: int
-    real: int
-    needs_review: int
-    errors: dict[str, int]
-    prevalence: Prevalence | None
-    resumed: int
-    workers: int
-    seconds: float
-    photos_per_s: float
-    cost: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """As a plain object."""
-        return asdict(self)
-
-
 def scan(order: Order, settings: Settings) -> Summary:
     """Judge every input that has no row yet.
 
     Args:
         order: What is asked for.
-        settings: The service's: model, limits, hosts that may be fetched from.
+        settings: The service's: model, by its file or as the registry knows it; limits, and hosts that may be
+            fetched from.
 
     Raises:
         ConfigError: The source cannot be read, or the destination holds another scan.
@@ -124,6 +52,11 @@ def scan(order: Order, settings: Settings) -> Summary:
     """
     if order.address is not None and order.engine != "ray":
         raise ConfigError("an address is that of a Ray cluster: it needs the engine ray")
+    if settings.model_uri:
+        from src.registry.resolve import resolve  # noqa: PLC0415 - only who has a registry needs it
+
+        found = resolve(settings.model_uri, settings.model_cache, settings.registry_uri)
+        settings = settings.model_copy(update={"model_path": found})
     place = open_place(order.dest)
     with place.hold():
         return _scan(order, settings, place)
@@ -134,30 +67,37 @@ def _scan(order: Order, settings: Settings, place: Place) -> Summary:
     plan = job.plan
     place.sweep(job.folder)
     finished = _finished(place, job)
-    left = [shard for shard in range(plan.shards) if shard not in finished]
+    there = _tallies(place, job, sorted(finished))
+    again = {shard: tally.unread for shard, tally in there.items() if job.retry and tally.unread}
+    left = [shard for shard in range(plan.shards) if shard not in there or shard in again]
+    photos = sum(again.get(shard, plan.size(shard)) for shard in left)
     if order.engine == "ray":
         from src.scan.on_ray import cluster  # noqa: PLC0415 - heavy, and an extra
 
         with cluster(order.address) as (engine, cores):
-            meter = _judge(engine, job, left, order, cores)
+            meter = _judge(engine, job, left, _meter(order, left, photos, cores))
     else:
-        meter = _judge(run_local, job, left, order, usable_cores())
-    tally = _tally_of(place, job, sorted(finished))
-    resumed = tally.rows
+        meter = _judge(run_local, job, left, _meter(order, left, photos, usable_cores()))
+    tally = Tally()
+    for shard, found in there.items():
+        if shard not in again:
+            tally.add(found)
     tally.add(meter.tally)
     if tally.rows != plan.items:
         raise ScanError(f"{plan.items} inputs, but {tally.rows} rows: the destination was changed by others")
-    summary = _summary(order, job, tally, resumed, meter)
+    summary = _summary(order, job, tally, meter)
     place.write(f"_runs/{job.model_version}.summary.json", json.dumps(summary.to_json(), indent=2).encode())
     return summary
 
 
-def _judge(engine: Engine, job: Job, left: Sequence[int], order: Order, cores: int) -> Meter:
-    workers = max(1, min(order.workers or cores, len(left)))
-    meter = Meter(sum(map(job.plan.size, left)), workers, order.price)
+def _meter(order: Order, left: Sequence[int], photos: int, cores: int) -> Meter:
+    return Meter(photos, max(1, min(order.workers or cores, len(left))), order.price)
+
+
+def _judge(engine: Engine, job: Job, left: Sequence[int], meter: Meter) -> Meter:
     if left:
         with shown(meter) as listen:
-            engine(job, iter(left), workers, listen)
+            engine(job, iter(left), meter.workers, listen)
     return meter
 
 
@@ -177,6 +117,8 @@ def _job(order: Order, settings: Settings, place: Place) -> Job:
         model_version=card.version,
         policy=policy,
         settings=without_secrets(settings),
+        device=order.device,
+        retry=order.retry_errors,
     )
     _claim(place, job)
     return job
@@ -220,7 +162,12 @@ def _claim(place: Place, job: Job) -> None:
         ScanError: The note that says whose it is is damaged.
     """
     name = f"_runs/{job.model_version}.json"
-    ours = {"model_sha256": job.model_sha256, "policy": job.policy, "plan": job.plan.id}
+    ours = {
+        "model_sha256": job.model_sha256,
+        "policy": job.policy,
+        "device": job.device,
+        "plan": job.plan.id,
+    }
     theirs = _note(place, name)
     if theirs is None:
         if place.names(job.folder):
@@ -230,7 +177,8 @@ def _claim(place: Place, job: Job) -> None:
         theirs = _note(place, name)
     if theirs != ours:
         raise ConfigError(
-            "the destination holds rows of another model with this version, another policy or another list"
+            "the destination holds rows of another model with this version, "
+            "or of another policy, another device or another list"
         )
 
 
@@ -249,28 +197,30 @@ def _finished(place: Place, job: Job) -> set[int]:
     return {shard for name in found if name and (shard := int(name[1])) < job.plan.shards}
 
 
-def _tally_of(place: Place, job: Job, shards: Sequence[int]) -> Tally:
+def _tallies(place: Place, job: Job, shards: Sequence[int]) -> dict[int, Tally]:
+    """What the files of these shards say of their rows."""
+
     def one(shard: int) -> Tally:
         with place.open(job.file(shard)) as file:
             return read_tally(file)
 
-    total = Tally()
     with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
-        for tally in pool.map(one, shards):
-            total.add(tally)
-    return total
+        return dict(zip(shards, pool.map(one, shards), strict=True))
 
 
-def _summary(order: Order, job: Job, tally: Tally, resumed: int, meter: Meter) -> Summary:
+def _summary(order: Order, job: Job, tally: Tally, meter: Meter) -> Summary:
     report = read_model_report(beside(job.model))
     rates = None
     if report is not None and report.model_version == job.model_version:
         rates = error_rates(report, job.policy)
+    if rates is None:
+        _log.warning("scan_no_error_rates", model_version=job.model_version, policy=job.policy)
     seconds = meter.seconds
     return Summary(
         dest=order.dest,
         model_version=job.model_version,
         policy=job.policy,
+        device=job.device,
         population=job.plan.population,
         sample=job.plan.sample,
         rows=tally.rows,
@@ -278,11 +228,12 @@ def _summary(order: Order, job: Job, tally: Tally, resumed: int, meter: Meter) -
         real=tally.reals,
         needs_review=tally.review,
         errors=dict(sorted(tally.errors.items())),
+        unread=tally.unread,
         prevalence=rates and estimate(tally.fakes, tally.fakes + tally.reals, *rates),
-        resumed=resumed,
+        resumed=tally.rows - meter.done,
         workers=meter.workers,
         seconds=round(seconds, 3),
-        photos_per_s=round(meter.tally.rows / seconds, 3) if seconds else 0.0,
+        photos_per_s=round(meter.done / seconds, 3) if seconds else 0.0,
         cost=meter.cost,
     )
 

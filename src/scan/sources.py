@@ -20,6 +20,8 @@ from src.utils.photo_files import PHOTO_SUFFIXES
 _TABLES = (".parquet", ".csv", ".tsv")
 _FOUND = (*sorted(PHOTO_SUFFIXES), ".tar", ".parquet")
 """What is taken from a folder; a CSV file among photos is more likely about them than a list of others."""
+_PASSED_OVER = (".", "_", "model_version=")
+"""Hidden, or a scan's own: the rows of one that lie in its source are no photos."""
 _PACKED = (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz")
 
 
@@ -42,11 +44,11 @@ def _local(source: str, column: str | None) -> Iterator[Item]:
     if path.is_dir():
         root = path.absolute()
         for name in _walk(root):
-            yield from _one(name, os.path.relpath(name, root), column)
+            yield from _found(name, os.path.relpath(name, root), column)
     elif glob.has_magic(source):
         for name in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - it may be absolute
             if name.lower().endswith(_FOUND) and Path(name).is_file():
-                yield from _one(str(Path(name).absolute()), name, column)
+                yield from _found(str(Path(name).absolute()), name, column)
     elif path.is_file():
         yield from _one(str(path.absolute()), path.name, column)
     else:
@@ -68,7 +70,7 @@ def _remote(source: str, column: str | None) -> Iterator[Item]:
             raise ConfigError("no such object or prefix")
         for name in names:
             if name.lower().endswith(_FOUND):
-                yield from _one(f"{scheme}://{name}", name.removeprefix(f"{path}/"), column)
+                yield from _found(f"{scheme}://{name}", name.removeprefix(f"{path}/"), column)
     except OSError as error:
         raise ConfigError(f"the source cannot be listed: {error.strerror or error}") from error
 
@@ -86,12 +88,20 @@ def _one(address: str, short: str, column: str | None) -> Iterator[Item]:
         yield Item(short, "file", address)
 
 
+def _found(address: str, short: str, column: str | None) -> Iterator[Item]:
+    """What a file among others stands for; a table that is damaged is a row with an error, as a photo is."""
+    try:
+        yield from _one(address, short, column)
+    except tables.DamagedError:
+        yield Item(short, "file", address)
+
+
 def _walk(folder: Path) -> Iterator[str]:
     """Files below a folder, sorted folder by folder; hidden ones and a scan's own `_plan` are left out."""
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
-        if entry.name.startswith((".", "_")):
+        if entry.name.startswith(_PASSED_OVER):
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(Path(entry.path))
@@ -101,7 +111,7 @@ def _walk(folder: Path) -> Iterator[str]:
 
 def _walk_remote(fs: object, path: str) -> Iterator[str]:
     for folder, folders, files in fs.walk(path):  # type: ignore[attr-defined] # fsspec has no types
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        folders[:] = sorted(name for name in folders if not name.startswith(_PASSED_OVER))
         for name in sorted(files):
-            if not name.startswith((".", "_")):
+            if not name.startswith(_PASSED_OVER):
                 yield f"{folder}/{name}"

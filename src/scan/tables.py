@@ -34,6 +34,10 @@ _BUCKETS = frozenset({"s3", "s3a", "gs", "gcs", "file"})
 fetch from anywhere (`simplecache::http://...`), and a table may be a stranger's."""
 
 
+class DamagedError(ConfigError):
+    """A table that cannot be read, or not to its end."""
+
+
 def list_table(address: str, short: str, column: str | None) -> Iterator[Item]:
     """List the rows of a table.
 
@@ -114,7 +118,7 @@ def _parquet(address: str, short: str, base: str, column: str | None) -> Iterato
                         yield _named(str(row[photo] or ""), own, name, base)
                     number += 1
     except (OSError, pa.ArrowException) as error:
-        raise ConfigError(f"{short} is no Parquet file that can be read") from error
+        raise DamagedError(f"{short} is no Parquet file that can be read") from error
 
 
 def _batches(table: pq.ParquetFile, columns: list[str]) -> Iterator[list[dict[str, object]]]:

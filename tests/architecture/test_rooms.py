@@ -38,7 +38,7 @@ ROOMS: dict[str, frozenset[str]] = {
     ),
     "training": frozenset({"utils", "imaging", "data", "evaluation.metrics"}),
     "incident": _BELOW_INCIDENT | {"client"},
-    "scan": frozenset({"utils", "inference"}),
+    "scan": frozenset({"utils", "inference", "registry"}),
     "client": frozenset({"utils"}),
     "ui": frozenset({"utils", "client"}),
     "models_cli": frozenset({"utils", "registry", "evaluation"}),

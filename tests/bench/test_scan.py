@@ -44,6 +44,7 @@ def test_a_plan_follows_from_the_figures() -> None:
     assert one.machines == 3
     assert one.hours * one.machines * 16 == pytest.approx(one.core_hours)
     assert one.dollars == pytest.approx(one.core_hours * 0.04)
+    assert one.request_dollars == pytest.approx(40.0)
     assert one.bottleneck == "cores"
     far = scan_plan.step(10**9, found, scan_plan.Assumed())
     assert far.bottleneck == "listing by one caller"

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import helper
 
-from src.inference.session import Session
-from src.utils.errors import ModelError
+from src.inference.session import Device, Session
+from src.utils.errors import ConfigError, ModelError
 from src.utils.model_card import METADATA_KEY
 from tests.support.tiny_model import tiny_card, tiny_graph
 
@@ -110,3 +111,60 @@ def test_mean_of_the_map_is_the_logit_whatever_was_exported(tmp_path: Path) -> N
     assert raw.embedding.shape == (3, 1280)
     assert raw.cam.shape == (3, 2, 3)
     np.testing.assert_allclose(raw.cam.mean(axis=(1, 2)), raw.logit, atol=1e-5)
+
+
+class FakeRuntime:
+    """The runtime of a machine with or without CUDA: it computes by the CPU and says what it was told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, offered: list[str], *, starts: bool = True) -> None:
+        self.asked: list[list[str]] = []
+        real = onnxruntime.InferenceSession
+
+        def session(path: str, options: object, *, providers: list[str]) -> object:
+            self.asked.append(providers)
+            found = real(path, options, providers=["CPUExecutionProvider"])
+            monkeypatch.setattr(found, "get_providers", lambda: providers if starts else providers[-1:])
+            return found
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("device", "offered", "asked"),
+    [
+        ("cpu", [CUDA, CPU], [CPU]),
+        ("auto", [CUDA, CPU], [CUDA, CPU]),
+        ("auto", ["AzureExecutionProvider", CPU], [CPU]),
+        ("cuda", [CUDA, CPU], [CUDA, CPU]),
+    ],
+)
+def test_a_gpu_is_used_where_it_was_asked_for_and_is_there(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, offered: list[str], asked: list[str]
+) -> None:
+    runtime = FakeRuntime(monkeypatch, offered)
+    Session.load(model_path, 1, device)
+    assert runtime.asked == [asked]
+
+
+def test_without_a_word_the_cpu_computes(model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeRuntime(monkeypatch, [CUDA, CPU])
+    Session.load(model_path, 1)
+    assert runtime.asked == [[CPU]]
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_said(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        FakeRuntime(patch, [CPU])
+        with pytest.raises(ConfigError, match="onnxruntime-gpu"):
+            Session.load(model_path, 1, "cuda")
+    with monkeypatch.context() as patch:
+        FakeRuntime(patch, [CUDA, CPU], starts=False)
+        with pytest.raises(ConfigError, match="could not start CUDA"):
+            Session.load(model_path, 1, "cuda")
+        Session.load(model_path, 1, "auto")

@@ -18,7 +18,7 @@ from src.scan.messages import At, Done
 from src.scan.places import Folder
 from src.scan.run import _job, scan
 from src.utils.errors import ConfigError, ModelError, ScanError
-from tests.scan.catalogue import PHOTOS, SHARD, order_for, rows_of, settings_for
+from tests.scan.catalogue import PHOTOS, SHARD, expected_rows, order_for, rows_of, settings_for
 from tests.support.patience import eventually
 from tests.support.pictures import photo_bytes
 from tests.support.tiny_model import tiny_card, write_tiny_model
@@ -178,6 +178,38 @@ def test_a_photo_that_kills_its_worker_becomes_a_row(
     assert [row["error"] for row in rows_of(tmp_path / "out")] == [None] * 6 + [WORKER_DIED] + [None] * 5
 
 
+def test_photos_whose_source_was_away_are_asked_for_again_when_that_is_wanted(
+    model_path: Path, tmp_path: Path
+) -> None:
+    folder, dest, settings = tmp_path / "in", tmp_path / "out", settings_for(model_path)
+    folder.mkdir()
+    late = {3, 4, 18}
+    photos = {number: photo_bytes(number, (96, 96)) for number in range(24)} | {5: b"no photo"}
+    table = folder / "list.csv"
+    table.write_text("id,path\n" + "".join(f"{number:02},{number}.jpg\n" for number in photos))
+    for number in photos.keys() - late:
+        (folder / f"{number}.jpg").write_bytes(photos[number])
+    first = scan(order_for(table, dest, workers=1), settings)
+    assert (first.errors, first.unread) == ({"unreadable_file": 3, "unsupported_format": 1}, 3)
+    before = {row["id"]: row for row in rows_of(dest)}
+    untouched = dest / "model_version=0.0.1" / "shard-0000001.parquet"
+    written = untouched.stat().st_mtime_ns
+    for number in late:
+        (folder / f"{number}.jpg").write_bytes(photos[number])
+    (folder / "0.jpg").unlink()  # what has a verdict is not asked for
+    plain = scan(order_for(table, dest, workers=1), settings)
+    assert (plain.resumed, plain.unread) == (24, 3)
+    again = scan(order_for(table, dest, workers=1, retry_errors=True), settings)
+    assert (again.rows, again.resumed, again.unread) == (24, 21, 0)
+    assert again.errors == {"unsupported_format": 1}
+    (folder / "0.jpg").write_bytes(photos[0])
+    expected = {row["id"]: row for row in expected_rows(table, model_path)}
+    after = {row["id"]: row for row in rows_of(dest)}
+    assert after == expected
+    assert {name for name in after if after[name] != before[name]} == {f"{number:02}" for number in late}
+    assert untouched.stat().st_mtime_ns == written
+
+
 def test_what_does_not_belong_together_is_refused(catalogue: Path, model_path: Path, tmp_path: Path) -> None:
     few, dest, settings = catalogue / "b" / "000*.jpg", tmp_path / "out", settings_for(model_path)
     scan(order_for(few, dest, workers=1), settings)
@@ -185,6 +217,8 @@ def test_what_does_not_belong_together_is_refused(catalogue: Path, model_path: P
         scan(order_for(few, dest, shard_size=9), settings)
     with pytest.raises(ConfigError, match="needs the engine ray"):
         scan(order_for(few, dest, address="auto"), settings)
+    with pytest.raises(ConfigError, match="another device"):
+        scan(order_for(few, dest, device="auto"), settings)
     note = dest / "_runs" / "0.0.1.json"
     kept = note.read_bytes()
     note.write_bytes(b"{")
@@ -200,6 +234,19 @@ def test_what_does_not_belong_together_is_refused(catalogue: Path, model_path: P
     odd = write_tiny_model(tmp_path / "odd.onnx", tiny_card(version="1/../../up"))
     with pytest.raises(ModelError, match="cannot name a partition"):
         scan(order_for(few, tmp_path / "odd"), settings_for(odd))
+
+
+def test_a_gpu_that_is_not_there_stops_the_scan(catalogue: Path, model_path: Path, tmp_path: Path) -> None:
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("needs a runtime without CUDA")
+    order = order_for(catalogue, tmp_path / "out", device="cuda", workers=1)
+    # The model that the service serves is the one that is scanned with, by whichever name it is known.
+    settings = settings_for(tmp_path / "another.onnx", model_uri=str(model_path))
+    with pytest.raises(ConfigError, match="no CUDA"):
+        scan(order, settings)
+    assert (tmp_path / "out" / "_runs" / "0.0.1.json").is_file()
 
 
 def test_a_model_that_changes_meanwhile_is_refused(catalogue: Path, model_path: Path, tmp_path: Path) -> None:

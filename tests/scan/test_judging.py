@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from src.scan.items import Item
 from src.scan.judging import WORKER_DIED, Shards, _chunks
 from src.scan.messages import Task
 from src.scan.readers import Reader
-from src.scan.rows import Row, Tally, read_tally, to_parquet
+from src.scan.rows import Row, Tally, read_rows, read_tally, to_parquet
 from src.scan.sources import list_source
 from src.scan.worker import blame
 from src.utils.errors import ScanError
@@ -72,6 +73,33 @@ def test_alone_and_skipped_photos_change_no_other_row(
     assert told == [0, 2, 3, 4, 8]
 
 
+def test_rows_that_are_there_are_neither_read_nor_judged_again(
+    photos: dict[str, bytes], tmp_path: Path, model_path: Path
+) -> None:
+    plain, _ = judged(tmp_path, model_path)
+    kept = {number: row for number, row in enumerate(plain) if number not in {1, 6}}
+    for name in list(photos)[2:6]:
+        (tmp_path / name).write_bytes(b"changed meanwhile")
+    again, told = judged(tmp_path, model_path, kept=kept)
+    assert again == plain
+    assert told == [1, 6]
+
+
+def test_a_file_gives_its_rows_back(photos: dict[str, bytes], tmp_path: Path, model_path: Path) -> None:
+    rows, _ = judged(tmp_path, model_path)
+    rows[0] = replace(rows[0], signals=("xmp says ai_generated (strong)", "exif says camera (weak)"))
+    assert read_rows(io.BytesIO(to_parquet(rows, "0" * 64))) == rows
+    with pytest.raises(ScanError):
+        read_rows(io.BytesIO(b"nonsense"))
+
+
+def test_only_what_was_not_read_may_be_asked_for_again() -> None:
+    item = Item("i", "file", "i.jpg")
+    gone, bad = (Row.wrong(item, data, "balanced", "code") for data in (None, b"no photo"))
+    assert (gone.is_unread, bad.is_unread) == (True, False)
+    assert Tally.of([gone, bad]).unread == 1
+
+
 def test_chunks_hold_every_photo_once() -> None:
     assert list(_chunks(9, frozenset())) == [(0, 4), (4, 8), (8, 9)]
     assert list(_chunks(5, frozenset({0, 4}))) == [(0, 1), (1, 4), (4, 5)]
@@ -90,7 +118,7 @@ def test_a_file_tells_its_tally_without_its_rows() -> None:
     item = Item("i", "file", "i.jpg")
     rows = [Row.wrong(item, None, "balanced", code) for code in ("a", "a", "b")]
     found = read_tally(io.BytesIO(to_parquet(rows, "0" * 64)))
-    assert found == Tally(rows=3, errors=found.errors)
+    assert found == Tally(rows=3, unread=3, errors=found.errors)
     assert found.errors == {"a": 2, "b": 1}
     found.add(Tally.of(rows))
     assert (found.rows, found.errors["a"]) == (6, 4)

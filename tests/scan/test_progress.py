@@ -26,3 +26,13 @@ def test_a_shard_that_is_begun_anew_counts_once() -> None:
         meter.hear(message)
     assert meter.done == 8
     assert meter.cost is None
+
+
+def test_rows_from_before_are_no_work() -> None:
+    now = [0.0]
+    meter = Meter(total=4, workers=1, clock=lambda: now[0])
+    now[0] = 2.0
+    meter.hear(At(0, 7, kept=6))
+    assert (meter.done, meter.rate) == (1, 0.5)
+    meter.hear(Done(0, Tally(rows=8), 1.0, kept=6))
+    assert (meter.done, meter.eta_s) == (2, 2.0)

@@ -30,6 +30,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "in" / ".hidden.jpg").write_bytes(b"x")
     (tmp_path / "in" / "_plan").mkdir()
     (tmp_path / "in" / "_plan" / "part.parquet").write_bytes(b"x")
+    (tmp_path / "in" / "model_version=1").mkdir()
+    (tmp_path / "in" / "model_version=1" / "shard-0000000.parquet").write_bytes(b"x")
     return tmp_path / "in"
 
 
@@ -215,6 +217,13 @@ def test_a_tar_file_that_is_cut_off_gives_what_it_has_and_a_row_for_itself(tmp_p
     found = read(tar)
     assert found.pop("t.tar") == tar.read_bytes()  # which is no photo, and so a row with an error
     assert found == {"t.tar/a.jpg": b"whole", "t.tar/b.jpg": "unreadable_file"}
+
+
+def test_a_damaged_table_among_photos_is_a_row_with_an_error(folder: Path) -> None:
+    (folder / "9.parquet").write_bytes(b"nonsense" * 100)
+    found = read(folder)
+    assert found.pop("9.parquet") == b"nonsense" * 100  # which is no photo
+    assert len(found) == len(PHOTOS)
 
 
 def test_a_bucket_is_listed_and_read_like_a_folder(folder: Path, tmp_path: Path) -> None:
