@@ -40,11 +40,12 @@ def test_shards_hold_every_input_once_and_in_order(
     assert read_plan(place) == plan
 
 
-def test_a_plan_of_many_files(tmp_path: Path) -> None:
+def test_a_plan_of_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("src.scan.plan._ITEMS_PER_FILE", 65)
     place = Folder(tmp_path)
-    plan = write_plan(place, iter(items(70_000)), source="s", shard_size=30_000)
-    assert len(list((tmp_path / "_plan").glob("*/*.parquet"))) == 2
-    assert [item.offset for item in all_of(place, plan)] == list(range(70_000))
+    plan = write_plan(place, iter(items(700)), source="s", shard_size=30)
+    assert len(list((tmp_path / "_plan").glob("*/*.parquet"))) == 12
+    assert [item.offset for item in all_of(place, plan)] == list(range(700))
 
 
 def test_a_plan_that_was_not_finished_is_none(tmp_path: Path) -> None:
