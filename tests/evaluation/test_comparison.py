@@ -10,7 +10,7 @@ import pytest
 
 from src.evaluation.bootstrap import Figure
 from src.evaluation.comparison import cost_of, main, measure
-from src.evaluation.comparison_page import Comparison, Cost, DetectorRow, read_comparison
+from src.evaluation.comparison_page import Comparison, Cost, DetectorRow, read_comparison, render
 from src.evaluation.comparison_page import main as write_page
 from src.evaluation.comparison_process import Contestant, Hello, Reply
 from src.evaluation.comparison_worker import peak_mb
@@ -19,6 +19,7 @@ from src.utils.errors import DataError, ModelError
 from tests.evaluation.conftest import World, make_record
 from tests.support.pictures import photo_bytes
 
+REPO = Path(__file__).parents[2]
 COST = Cost(cold_start_s=1.0, median_ms=20.0, p95_ms=30.0, peak_mb=100.0)
 
 # Stands in for the other package: to it, everything that is no JPEG is AI-generated, and WebP is refused.
@@ -186,6 +187,12 @@ def test_memory_is_that_of_the_process_alone(tmp_path):
     status.write_text("Name:\tx\nVmHWM:\t   50000 kB\nVmRSS:\t 10 kB\n")
     assert peak_mb(status) == 51.2
     assert peak_mb(tmp_path / "none") > 5
+
+
+def test_the_committed_page_is_that_of_the_committed_figures():
+    figures = REPO / "reports" / "detector" / "comparison.json"
+    page = (REPO / "docs" / "COMPARISON.md").read_text(encoding="utf-8")
+    assert page == render(read_comparison(figures)), "run `python -m src.evaluation.comparison_page`"
 
 
 @pytest.mark.slow
