@@ -82,7 +82,7 @@ def scan(
             from src.scan.run import scan as run
         except ImportError as error:
             raise ConfigError(
-                "scanning needs the extra: pip install 'ai-product-photo-detector[scan]'"
+                "scanning needs the extra: pip install '.[scan]'"
             ) from error
         order = Order(
             source=source,

@@ -211,7 +211,7 @@ def _library() -> Any:  # noqa: ANN401 - its types are in part wrong
     try:
         import ray  # noqa: PLC0415 - an extra, and heavy
     except ImportError as error:
-        message = "--engine ray needs the extra: pip install 'ai-product-photo-detector[scan]'"
+        message = "--engine ray needs the extra: pip install '.[scan]'"
         raise ConfigError(message) from error
     return ray
 

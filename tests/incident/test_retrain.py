@@ -32,6 +32,7 @@ LIMITS = GateLimits(
     max_ece=0.5,
     ece_margin=0.5,
     min_auroc={"clean": 0.6},
+    headline_margin=0.04,  # of sixty drawn photos, one is more than a point and a half
     latency_ratio=100.0,
     max_latency_ms=10_000,
 )
