@@ -113,3 +113,8 @@ def write(report: Report, out: Path, name: str) -> int:
     (out / f"{name}.md").write_text(page)
     print(page)
     return 0 if report.passed else 1
+
+
+def told(options: object) -> dict[str, Any]:
+    """A benchmark's options for its report, without interpreters: their paths are those of one machine."""
+    return {key: value for key, value in vars(options).items() if not key.endswith("python")}

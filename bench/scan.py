@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -25,7 +25,7 @@ from rich.progress import track
 from bench.hostile import growth_percent
 from bench.machine import machine_facts
 from bench.photos import procedural_photo
-from bench.report import Figure, Report, write
+from bench.report import Figure, Report, told, write
 from bench.server import REPO
 from src.scan.places import Folder
 from src.scan.plan import write_plan
@@ -165,7 +165,7 @@ def measure(options: Options) -> Report:
         model = options.light_model or options.model
         watched = run_scan(options, crowd, "--workers", str(cores), model=model, memory=memory)
     details = {
-        "options": asdict(options),
+        "options": told(options),
         "cores": cores,
         "rounds": rounds,
         "ray_seconds": ray,

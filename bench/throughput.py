@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rich.progress import track
 
 from bench.load import Outcome, Plan, drive
 from bench.machine import machine_facts
-from bench.report import Figure, Report, write
+from bench.report import Figure, Report, told, write
 from bench.server import REPO, Server, free_port, running
 from bench.service import cpu_s, memory_mb, serving
 
@@ -114,7 +114,7 @@ def measure(options: Options) -> Report:
     best = max(ways, key=lambda way: way["throughput"])
     return Report(
         "Throughput at saturation", _how(options, best), _figures(rounds, memory, ways), machine,
-        {"options": asdict(options), "rounds": rounds, "memory_mb": memory, "raw_ways": ways},
+        {"options": told(options), "rounds": rounds, "memory_mb": memory, "raw_ways": ways},
     )  # fmt: skip
 
 

@@ -125,3 +125,11 @@ def test_the_checkers_see_what_they_are_for():
         "c>=1",
     ]
     assert named_targets("run `make fly`, or\nmake tea\nwe make do") == {"fly", "tea"}
+
+
+def test_no_report_names_the_place_of_a_checkout():
+    named = re.compile(r"\"/[^\"]*/(?:python[\d.]*|detector\.onnx)\"")
+    reports = [name for name in tracked() if name.startswith("reports/") and name.endswith(".json")]
+    assert reports
+    assert [name for name in reports if named.search((REPO / name).read_text())] == []
+    assert named.search('"python": "/somewhere/.venv/bin/python"')
