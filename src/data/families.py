@@ -21,6 +21,7 @@ _PREFIXES: tuple[tuple[str, str], ...] = (
     ("nova", "nova"),
     ("zai", "zai"),
     ("z_image", "zai"),
+    ("feedback", "feedback"),  # labelled by reviewers: which generator it was, nobody knows
 )
 
 

@@ -74,6 +74,12 @@ def feedback_record(sha256: str, data: bytes, *, fake: bool, generator: str = FE
     )
 
 
+def of_feedback(record: PhotoRecord) -> PhotoRecord:
+    """A photo that lies under `raw` already, as a row that tells no more than feedback does."""
+    generator = FEEDBACK if record.is_fake else CAMERA
+    return record.model_copy(update={"generator": generator, "source": FEEDBACK, "style": ""})
+
+
 def grow(
     records: Sequence[PhotoRecord], splits: Mapping[str, Split], more: Sequence[PhotoRecord]
 ) -> tuple[list[PhotoRecord], list[Split]]:

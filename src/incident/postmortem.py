@@ -51,7 +51,7 @@ def bars(run: Run) -> list[tuple[str, str, bool]]:
     """What was asked for, what was found, and whether that is enough."""
     exams = {each.step: each for each in run.exams}
     first = exams["champion"]
-    found: list[tuple[str, str, bool]] = []
+    found = [_harm(first), _page(run)]
     for step, least in (("refit", RECALL_REFIT), ("retraining", RECALL_TRAINED)):
         exam = exams.get(step)  # type: ignore[call-overload]
         recall = exam.recall_new.value if exam else None
@@ -60,8 +60,10 @@ def bars(run: Run) -> list[tuple[str, str, bool]]:
         lost = _lost(first, exam)
         name = f"specificity lost by the {step}, at most {LOSS:.2f}"
         found.append((name, _number(lost), lost is not None and lost <= LOSS + 1e-9))
-    most = max((each.labels for each in run.responses if each.step == "refit"), default=0)
-    found.append(("labelled photos of the refit, at most 100", str(most), 0 < most <= 100))
+    refits = [each for each in run.responses if each.step == "refit"]
+    learnt = ", ".join(f"{each.labels} of {each.at_hand} at hand" for each in refits) or "none"
+    few = bool(refits) and all(0 < each.labels <= 100 for each in refits)
+    found.append(("labelled photos that the refit learnt, at most 100", learnt, few))
     found.append(("failed requests, none", f"{run.failed} of {run.sent}", run.failed == 0 and run.sent > 0))
     length = f"{run.minutes:.1f} minutes, {run.preparation_s / 60:.1f} of them for the champion"
     found.append((f"length, at most {MINUTES:.0f} minutes", length, run.minutes <= MINUTES))
@@ -69,6 +71,24 @@ def bars(run: Run) -> list[tuple[str, str, bool]]:
     held = promoted == [True, True]
     found.append(("both steps promoted by the gates", f"{sum(promoted)} of {len(promoted)}", held))
     return found
+
+
+def _harm(first: Exam) -> tuple[str, str, bool]:
+    """Without harm there is no incident: what follows would be a rehearsal of nothing."""
+    new, known = first.recall_new.value, first.recall_known.value
+    told = f"{_number(new)} against {_number(known)}"
+    harmed = new is not None and known is not None and new < known
+    return "the champion finds less of the new family than of known ones", told, harmed
+
+
+def _page(run: Run) -> tuple[str, str, bool]:
+    found = run.detection
+    name = "somebody is paged once the new family comes, and not before"
+    if found.before:
+        return name, "a false alarm came first", False
+    if found.paged_at is None:
+        return name, "nobody was paged", False
+    return name, f"after {found.paged_photos} photos, {found.paged_new_photos} of them new", True
 
 
 def _summary(run: Run) -> str:
@@ -145,7 +165,8 @@ def _cause(run: Run) -> str:
     if run.cause is None:
         return "No cause was looked for."
     cause = run.cause
-    told = f"Of the {cause.window} latest photos, cluster {cause.found} stands out against the reference. "
+    stands = "no cluster stands" if cause.found is None else f"cluster {cause.found} stands"
+    told = f"Of the {cause.window} latest photos, {stands} out against the reference. "
     told += f"Attribution: {cause.attribution}. "
     if cause.new_in_found is not None:
         told += f"In truth it holds {cause.new_in_found:.0%} of the window's new photos."
@@ -186,8 +207,9 @@ def _action(response: Response) -> str:
     left = ", ".join(f"{count} {why}" for why, count in response.labels_left_out.items()) or "none"
     verdict = "promoted" if response.promoted else "**refused**"
     told = (
-        f"**{response.step}, version {response.model_version}.** {response.labels} labelled photos ({left} "
-        f"left out); learning took {response.learning_s:.1f} s, and all until the service answered "
+        f"**{response.step}, version {response.model_version}.** {response.labels} labelled photos of "
+        f"{response.at_hand} at hand ({left} left out); "
+        f"learning took {response.learning_s:.1f} s, and all until the service answered "
         f"{response.seconds:.1f} s. Registered as version {response.registry_version}; "
         f"{len(response.gates)} gates, {len(missed)} missed, {len(response.excused)} of these missed by the "
         f"champion no less: {verdict}."

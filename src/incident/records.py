@@ -121,7 +121,8 @@ class Cause(_Frozen):
     Attributes:
         window: Photos.
         clusters: The most excessive one first.
-        found: Number of the cluster that was pointed at.
+        found: Number of the cluster that was pointed at; None when none is larger than in the reference
+            beyond chance.
         attribution: Of its pictures, by the families that the model was trained on.
         new_in_found: Truth: share of the window's new photos that lie in the cluster.
         slices: People's labels by what the model had said: how many, and how many it got wrong.
@@ -129,7 +130,7 @@ class Cause(_Frozen):
 
     window: int
     clusters: tuple[Cluster, ...]
-    found: int
+    found: int | None
     attribution: str
     new_in_found: float | None
     slices: dict[str, tuple[int, int]]
@@ -140,6 +141,7 @@ class Response(_Frozen):
 
     Attributes:
         labels: Photos whose labels were learnt, of the new kind and others.
+        at_hand: Photos whose labels might have been: what reviewers had judged by then, screened.
         seconds: From the start of the step until the service answered with the new model.
         learning_s: Of these, fitting or training.
         registry_version: In MLflow.
@@ -152,6 +154,7 @@ class Response(_Frozen):
     step: Step
     model_version: str
     labels: int
+    at_hand: int
     labels_left_out: dict[str, int]
     seconds: float
     learning_s: float

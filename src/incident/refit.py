@@ -37,7 +37,7 @@ class RefitPlan:
         seed: Of the division into folds.
     """
 
-    strengths: tuple[float, ...] = (1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0)
+    strengths: tuple[float, ...] = (3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0, 30.0)
     new_share: float = 0.35
     specificity_loss: float = 0.0
     seed: int = 0

@@ -16,6 +16,7 @@ from src.client import DetectorClient
 from src.data.manifest import PhotoRecord
 from src.evaluation.card import read_card
 from src.incident.cause import find_cause, suspects
+from src.incident.full import of_feedback
 from src.incident.lookout import Lookout
 from src.incident.measure import detection, sit_exam, stage_figures
 from src.incident.networks import CHAMPION, Bench, train_on_labels
@@ -160,7 +161,9 @@ class Rehearsal:
         begun = time.perf_counter()
         labels, left_out = stand.labels()
         model, count, learning_s = stand.refit(labels)
-        self._bring_up(stand, url, "refit", model, begun=begun, learnt=(count, learning_s, left_out))
+        self._bring_up(
+            stand, url, "refit", model, begun=begun, learnt=(count, len(labels), learning_s, left_out)
+        )
 
     def _retrain(self, stand: Stand, url: str, traffic: Traffic, people: Reviewers) -> None:
         traffic.turn(Stage("retraining", self._plan.after_share, pause_s=2.0))
@@ -170,13 +173,14 @@ class Rehearsal:
         begun = time.perf_counter()
         labels, left_out = stand.labels()
         fresh = {each.sha256 for each in self._pools.new_traffic}
-        learnt = [self._records[each.sha256] for each in labels if each.sha256 in fresh and each.fake]
+        # Known photos that were sent are in the manifest already, and stay what they are there.
+        learnt = [of_feedback(self._records[each.sha256]) for each in labels if each.sha256 in fresh]
         if not learnt:
             raise DataError("no labelled photo of the new family is there to train on")
         model = train_on_labels(self._bench, self._pools, learnt)
         learning_s = time.perf_counter() - begun
         stand.take(model)
-        learnt_facts = (len(learnt), learning_s, left_out)
+        learnt_facts = (len(learnt), len(labels), learning_s, left_out)
         self._bring_up(stand, url, "retraining", model, begun=begun, learnt=learnt_facts)
 
     def _bring_up(
@@ -187,7 +191,7 @@ class Rehearsal:
         model: Path,
         *,
         begun: float,
-        learnt: tuple[int, float, dict[str, int]],
+        learnt: tuple[int, int, float, dict[str, int]],
     ) -> None:
         """Judge a candidate, hold the gates, promote it, and wait until the service answers with it."""
         self._exams.append(self._examine(step, stand, model))
@@ -197,12 +201,13 @@ class Rehearsal:
         if tried.promoted:
             _await_version(url, version)
             self._note("service swapped", step=step, version=version)
-        labels, learning_s, left_out = learnt
+        labels, at_hand, learning_s, left_out = learnt
         self._responses.append(
             Response(
                 step=step,
                 model_version=version,
                 labels=labels,
+                at_hand=at_hand,
                 labels_left_out=left_out,
                 seconds=time.perf_counter() - begun,
                 learning_s=learning_s,

@@ -148,7 +148,7 @@ def _refit(
 ) -> tuple[Path, Path, str]:
     """Refit the head on what the service keeps of each photo; returns model, report, drift reference."""
     card, old = read_card(champion), read_head(champion)
-    chosen = most_telling(labels, old.logit(_embeddings(labels)).tolist())
+    chosen = latest(labels)
     found = refit(known.examples(kept=True), examples_of(chosen), old, card)
     model = plan.out / MODEL
     write_candidate(champion, model, found, [each.sha256 for each in chosen])
@@ -164,13 +164,19 @@ def _refit(
     return model, write_exam(plan.out / REPORT, report), reference
 
 
-def most_telling(labels: Sequence[Judged], logits: Sequence[float]) -> list[Judged]:
-    """At most `MOST_NEW` labels: those first of which the model was most wrong."""
-    surprise = [
-        (-logit if each.fake else logit, each.sha256, each)
-        for each, logit in zip(labels, logits, strict=True)
-    ]
-    return [each for _, _, each in sorted(surprise, key=lambda item: (-item[0], item[1]))[:MOST_NEW]]
+def latest(labels: Sequence[Judged], most: int = MOST_NEW) -> list[Judged]:
+    """At most `most` labels, the latest of each kind: half of them AI-generated where there are so many.
+
+    Which they are does not hang on what the model said: its errors alone would turn the head round.
+    """
+
+    def age(judged: Judged) -> tuple[float, str]:
+        return -max(vote.at.timestamp() for vote in judged.votes), judged.sha256
+
+    fakes, reals = (sorted((each for each in labels if each.fake == kind), key=age) for kind in (True, False))
+    half = max(most - len(reals), most // 2)
+    chosen = fakes[:half]
+    return [*chosen, *reals[: most - len(chosen)]]
 
 
 def add_reference(model: Path, seen: Seen, origin: str) -> str:

@@ -28,6 +28,14 @@ MISSED, FAILED = 1, 2
 _QUICK_LIMITS = (
     "{slice_margin: 0.1, headline_margin: 0.06, ece_margin: 0.06, tier_margin: 0.06, latency_ratio: 100}\n"
 )
+# Gently: the champion's own rate would unlearn what it knows.
+_GO_ON = (
+    "optim.steps=240",
+    "validation.every=240",
+    "optim.learning_rate=0.0003",
+    "optim.size_schedule=[{until: 1.0, size: 224}]",
+    "sampling.family_power=0.2",
+)
 # Twenty pictures a stage and the shortest simulation: it shows that the line holds, not how good a model is.
 _QUICK = {
     "form": "procedural",
@@ -120,7 +128,7 @@ def main(
                 place = work / name
                 places = Places(work=place, raw=raw, validation=validation, limits=limits, champion=champion)
                 start = _start(weights)
-                more = ("sampling.family_power=0.3", *(retrain_set or ()))
+                more = (*_GO_ON, *(retrain_set or ()))
                 bench = Bench(place, raw, config, (*start, *(override or ())), more)
                 run, page = rehearse(plan, places, manifest=manifest, splits=splits, bench=bench, out=out)
             typer.echo(page)

@@ -33,7 +33,7 @@ from src.incident.plan import Places, RehearsalPlan
 from src.incident.pools import Pools
 from src.incident.records import Step
 from src.incident.refit import refit
-from src.incident.retrain import examples_of, most_telling, write_exam
+from src.incident.retrain import examples_of, latest, write_exam
 from src.incident.screening import Judged, ScreeningRules, Witnesses, screen
 from src.incident.seen import Seen
 from src.incident.strict import as_strict
@@ -171,8 +171,7 @@ class Stand:
     def refit(self, labels: list[Judged]) -> tuple[Path, int, float]:
         """Fit a new head on the champion's features; returns the file, how many labels, and the seconds."""
         old, card = read_head(self.champion), read_card(self.champion)
-        logits = old.logit(np.stack([each.embedding for each in labels if each.embedding is not None]))
-        chosen = most_telling(labels, logits.tolist())[: self.plan.labels_refit]
+        chosen = latest(labels, self.plan.labels_refit)
         found = refit(self.reference.examples(kept=True), examples_of(chosen), old, card)
         model = self.places.live / "refit" / "model.onnx"
         write_candidate(self.champion, model, found, [each.sha256 for each in chosen])

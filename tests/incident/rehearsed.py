@@ -39,6 +39,7 @@ def response(step: Step, version: str, labels: int = 90, *, promoted: bool = Tru
         step=step,
         model_version=version,
         labels=labels,
+        at_hand=labels + 40,
         labels_left_out={"disagreement": 2},
         seconds=20.0,
         learning_s=2.5,

@@ -58,15 +58,24 @@ def test_the_cluster_that_stands_out_is_the_new_crowd(window):
     assert cause.attribution.startswith("unknown; the nearest known family is ")
 
 
-def test_without_a_new_crowd_nothing_stands_out_as_far(window):
-    calm = crowd(REAL, KNOWN, 0, seed=5)
+@pytest.mark.parametrize("seed", [5, 6, 7])
+def test_without_a_new_crowd_nothing_stands_out(window, seed):
+    calm = crowd(REAL, KNOWN, 0, seed=seed)
     n = len(calm)
     cause, _ = find_cause(
         Window([str(each) for each in range(n)], calm.embedding, calm.fake, {}, np.zeros(n, bool)),
         seen(300, 200),
     )
     assert cause.clusters[0].excess < 0.15
-    assert cause.new_in_found is None
+    assert cause.found is cause.new_in_found is None
+    assert cause.attribution == "unknown"
+
+
+def test_without_a_cluster_people_are_asked_about_what_was_taken_for_real(window):
+    cause, number = find_cause(window, seen(300, 200))
+    asked = suspects(window, number, cause.model_copy(update={"found": None}))
+    judged = dict(zip(window.sha256, window.judged_fake.tolist(), strict=True))
+    assert set(asked) == {name for name, fake in judged.items() if not fake} - set(window.labels)
 
 
 def test_slices_of_feedback_say_where_the_model_errs(window):

@@ -18,7 +18,7 @@ def missed(run) -> list[str]:
 
 def test_a_good_rehearsal_meets_every_bar():
     assert missed(a_run()) == []
-    assert len(bars(a_run())) == 8
+    assert len(bars(a_run())) == 10
 
 
 RUN = a_run()
@@ -36,6 +36,9 @@ FIRST, SECOND = RUN.responses
         ({"responses": (response("refit", "r", 101), SECOND)}, "labelled photos"),
         ({"responses": (response("refit", "r", promoted=False), SECOND)}, "promoted by the gates"),
         ({"responses": ()}, "promoted by the gates"),
+        ({"exams": (exam("champion", "1.0.0", 0.86), REFIT, TRAINED)}, "less of the new family"),
+        ({"detection": RUN.detection.model_copy(update={"paged_at": None})}, "is paged"),
+        ({"detection": RUN.detection.model_copy(update={"before": True})}, "is paged"),
         ({"failed": 1}, "failed requests"),
         ({"sent": 0}, "failed requests"),
         ({"preparation_s": 1500.0}, "length"),

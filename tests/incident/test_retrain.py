@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
@@ -13,9 +13,9 @@ from src import cli
 from src.evaluation.card import read_card
 from src.evaluation.gates import GateLimits
 from src.incident.full import FullPlan, claim_splits, feedback_record, grow
-from src.incident.retrain import most_telling, retrain
+from src.incident.retrain import latest, retrain
 from src.incident.retrain_plan import RetrainPlan
-from src.incident.screening import ScreeningRules
+from src.incident.screening import Judged, ScreeningRules, Vote
 from src.inference.detector import Detector
 from src.monitoring.drift.bank import Simulation
 from src.monitoring.drift.monitor import find_reference
@@ -156,15 +156,22 @@ def test_one_key_cannot_move_the_model_however_many_names_it_uses(plan, shelf, b
     assert {each["reason"] for each in listed} <= {"suspicious", "over_share"}
 
 
-def test_the_most_wrong_labels_are_taken_first(book):
-    speak(book, 8)
-    from src.incident.feedback import read_feedback
+def judged(number: int, *, fake: bool) -> Judged:
+    """A label of a minute."""
+    said = Vote("someone", None, fake, datetime(2026, 5, 1, tzinfo=UTC) + timedelta(minutes=number))
+    return Judged(f"{number:064d}", str(number), None, (said,))
 
-    labels = read_feedback(book.url, None)
-    logits = [float(number) for number in range(8)]
-    chosen = most_telling(labels, logits)
-    surprise = [-logits[labels.index(each)] if each.fake else logits[labels.index(each)] for each in chosen]
-    assert surprise == sorted(surprise, reverse=True)
+
+@pytest.mark.parametrize(("fakes", "reals"), [(8, 8), (3, 13), (13, 3), (2, 1)])
+def test_the_latest_labels_are_taken_half_of_each_kind_where_there_are_so_many(fakes, reals):
+    labels = [judged(number, fake=number < fakes) for number in range(fakes + reals)]
+    chosen = latest(labels, 10)
+    taken = sum(each.fake for each in chosen)
+    assert len(chosen) == min(10, fakes + reals)
+    assert taken == min(fakes, max(5, 10 - reals))
+    assert {each.prediction_id for each in chosen if each.fake} == {
+        str(number) for number in range(fakes - taken, fakes)
+    }
 
 
 def test_without_a_champion_there_is_nothing_to_improve(plan, tmp_path):
