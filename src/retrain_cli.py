@@ -34,13 +34,15 @@ def retrain(
         datetime | None, typer.Option(help="Take labels from then on (UTC); since the champion by default.")
     ] = None,
     quarantine_h: Annotated[float, typer.Option(min=0.0, help="Hours that a label waits.")] = 24.0,
-    min_reviewers: Annotated[int, typer.Option(min=1, help="People who must agree on a photo.")] = 2,
+    min_reviewers: Annotated[
+        int, typer.Option(min=1, help="People who must agree on a photo; with keys in use, by one each.")
+    ] = 2,
     max_reviewer_share: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of labels that one person may give alone.")
     ] = 0.4,
     max_key_share: Annotated[
         float, typer.Option(min=0.01, max=1.0, help="Share of labels that may come by one API key alone.")
-    ] = 0.6,
+    ] = 0.2,
     least: Annotated[int, typer.Option(min=1, help="Labels below which nothing is learnt.")] = 20,
     config: Annotated[Path, typer.Option(help="Of a training.")] = Path("configs/train_config.yaml"),
     override: Annotated[

@@ -51,13 +51,14 @@ def read_feedback(store_url: str, since: datetime | None, model_version: str | N
         raise StoreError("the store's feedback cannot be read") from error
     finally:
         engine.dispose()
-    votes: dict[str, dict[str, Vote]] = {}
+    votes: dict[str, dict[tuple[str, str | None], Vote]] = {}
     embeddings: dict[str, NDArray[np.float32]] = {}
     latest: dict[str, str] = {}
     for row in rows:
-        # Later rows come later: the last word of a reviewer replaces the earlier one.
+        # Later rows come later: a reviewer's last word replaces the earlier one, if the same key brings it.
+        # A name is free text: another key that uses it must not take back what its owner said.
         vote = Vote(row.reviewer, row.api_key_id, row.true_label == "ai_generated", row.created_at)
-        votes.setdefault(row.sha256, {})[row.reviewer] = vote
+        votes.setdefault(row.sha256, {})[row.reviewer, row.api_key_id] = vote
         latest[row.sha256] = max(latest.get(row.sha256, ""), row.id)
         if row.embedding is not None and _same_features(row.model_version, model_version):
             embeddings[row.sha256] = np.frombuffer(row.embedding, "<f2").astype(np.float32)

@@ -1,13 +1,14 @@
 """Which labels a model may learn from: old enough, agreed upon, not all of one hand, not against the sight.
 
-Whoever can send feedback can try to move the model. So a label waits, several people must agree, nobody gives
-more than a share, and a label that all of its neighbours contradict is listed for a person and left out. What
-the same hands labelled is no witness: a crowd of wrong labels cannot vouch for itself.
+Whoever can send feedback can try to move the model. So a label waits, several must agree, nobody gives more
+than a share, and a label that all of its neighbours contradict is listed for a person and left out. Where API
+keys are in use only a key is somebody: a reviewer's name is free text. A label's own backers are no witnesses
+for it: a crowd of wrong labels cannot vouch for itself.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,15 +22,18 @@ Reason = Literal[
     "quarantined", "too_few_reviewers", "disagreement", "no_embedding", "over_share", "suspicious"
 ]
 
+Voice = tuple[Literal["key", "reviewer"], str]
+"""Somebody who can agree with others: an API key, or a name where no key came with it."""
+
 
 class ScreeningRules(BaseModel):
     """What is asked of labels.
 
     Attributes:
         quarantine_h: Hours that the last word on a photo must be old: time to notice and take back.
-        min_reviewers: Different people who must have said the same.
-        min_agreement: Share of a photo's reviewers that the majority must have.
-        max_reviewer_share: Largest share of all labels that one reviewer may take part in alone.
+        min_reviewers: Different people who must have said the same; where keys are in use, by as many keys.
+        min_agreement: Share of a photo's voices that the majority must have; a key is one voice.
+        max_reviewer_share: Largest share of all labels that may rest on one reviewer alone.
         max_key_share: The same for one API key.
         neighbours: How many nearest known photos are asked.
         contradiction: A label is suspicious when at least this share of them says otherwise.
@@ -41,14 +45,14 @@ class ScreeningRules(BaseModel):
     min_reviewers: int = Field(default=2, ge=1)
     min_agreement: float = Field(default=0.8, gt=0.5, le=1.0)
     max_reviewer_share: float = Field(default=0.4, gt=0.0, le=1.0)
-    max_key_share: float = Field(default=0.6, gt=0.0, le=1.0)
+    max_key_share: float = Field(default=0.2, gt=0.0, le=1.0)
     neighbours: int = Field(default=10, ge=3)
     contradiction: float = Field(default=0.9, gt=0.5, le=1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one person said last of one photo."""
+    """What one person said last of one photo, by one key or by none."""
 
     reviewer: str
     key: str | None
@@ -64,7 +68,7 @@ class Judged:
         sha256: Of its bytes: the same photo sent twice is one photo.
         prediction_id: Its latest prediction.
         embedding: float32 [D]; None where none was kept.
-        votes: The last word of each reviewer.
+        votes: The last word of each reviewer by each key.
     """
 
     sha256: str
@@ -73,20 +77,46 @@ class Judged:
     votes: tuple[Vote, ...]
 
     @property
+    def voices(self) -> dict[Voice, float]:
+        """Share of each voice's words that say AI-generated; many names by one key are one voice."""
+        said: dict[Voice, list[bool]] = {}
+        for vote in self.votes:
+            voice: Voice = ("reviewer", vote.reviewer) if vote.key is None else ("key", vote.key)
+            said.setdefault(voice, []).append(vote.fake)
+        return {voice: sum(words) / len(words) for voice, words in said.items()}
+
+    @property
     def fake(self) -> bool:
-        """What the majority says."""
-        return 2 * sum(vote.fake for vote in self.votes) > len(self.votes)
+        """What the majority of voices says."""
+        return self._fakes > 0.5
 
     @property
     def agreement(self) -> float:
         """Share of the majority."""
-        fakes = sum(vote.fake for vote in self.votes)
-        return max(fakes, len(self.votes) - fakes) / max(1, len(self.votes))
+        return max(self._fakes, 1.0 - self._fakes)
 
     @property
     def backers(self) -> tuple[Vote, ...]:
         """Those of the majority."""
         return tuple(vote for vote in self.votes if vote.fake == self.fake)
+
+    def backing(self, *, keys_only: bool) -> frozenset[Voice]:
+        """Voices of the majority; of a divided one, those that mostly say so.
+
+        Args:
+            keys_only: Whether a name without a key is nobody.
+        """
+        fake = self.fake
+        return frozenset(
+            voice
+            for voice, share in self.voices.items()
+            if (share if fake else 1.0 - share) > 0.5 and (voice[0] == "key" or not keys_only)
+        )
+
+    @property
+    def _fakes(self) -> float:
+        shares = self.voices.values()
+        return sum(shares) / max(1, len(shares))
 
 
 class LeftOut(BaseModel):
@@ -141,7 +171,9 @@ def screen(
     """
     rules = rules or ScreeningRules()
     left: list[LeftOut] = []
-    several = [each.agreement for each in judged if len(each.votes) > 1]
+    several = [each.agreement for each in judged if len(each.voices) > 1]
+    # A service that has keys takes no feedback without one: a bare name is from a time before.
+    keyed = any(vote.key is not None for each in judged for vote in each.votes)
 
     def keep(photos: Sequence[Judged], reason: Reason, passes: Callable[[Judged], bool]) -> list[Judged]:
         left.extend(_left_out(each, reason) for each in photos if not passes(each))
@@ -154,10 +186,10 @@ def screen(
     photos = keep(
         photos,
         "too_few_reviewers",
-        lambda each: len({vote.reviewer for vote in each.backers}) >= rules.min_reviewers,
+        lambda each: _confirmed_by(each, keyed=keyed) >= rules.min_reviewers,
     )
     photos = keep(photos, "no_embedding", lambda each: each.embedding is not None)
-    doubtful = _contradicted(photos, witnesses, rules)
+    doubtful = _contradicted(photos, witnesses, rules, keyed=keyed)
     photos = keep(photos, "suspicious", lambda each: each.sha256 not in doubtful)
     within = _within_shares(photos, rules)
     photos = keep(photos, "over_share", lambda each: each.sha256 in within)
@@ -174,15 +206,17 @@ def _left_out(photo: Judged, reason: Reason) -> LeftOut:
     )
 
 
+def _confirmed_by(photo: Judged, *, keyed: bool) -> int:
+    """How many independent people said what the label says: names, and no more of them than voices."""
+    return min(len({vote.reviewer for vote in photo.backers}), len(photo.backing(keys_only=keyed)))
+
+
 def _hands(photo: Judged) -> set[tuple[str, str]]:
-    """Whoever could have made this label alone: its one backer, or the one key that all backers used."""
-    reviewers = {vote.reviewer for vote in photo.backers}
-    keys = {vote.key for vote in photo.backers}
-    hands = {("reviewer", reviewer) for reviewer in reviewers} if len(reviewers) == 1 else set()
-    # Without keys nobody is known; a name that anybody may write is then all there is.
-    if len(keys) == 1 and (key := next(iter(keys))) is not None:
-        hands.add(("key", key))
-    return hands
+    """Whoever could have made this label alone: its one backer by name, and the one key behind it."""
+    reviewers = {("reviewer", vote.reviewer) for vote in photo.backers}
+    # Names without a key are no second hand beside a key.
+    keys = {("key", vote.key) for vote in photo.backers if vote.key is not None}
+    return {hand for hands in (reviewers, keys) if len(hands) == 1 for hand in hands}
 
 
 def _within_shares(photos: Sequence[Judged], rules: ScreeningRules) -> set[str]:
@@ -204,11 +238,14 @@ def _within_shares(photos: Sequence[Judged], rules: ScreeningRules) -> set[str]:
     return {each.sha256 for each in kept}
 
 
-def _contradicted(photos: Sequence[Judged], witnesses: Witnesses, rules: ScreeningRules) -> set[str]:
+def _contradicted(
+    photos: Sequence[Judged], witnesses: Witnesses, rules: ScreeningRules, *, keyed: bool
+) -> set[str]:
     """Digests of photos whose nearest neighbours say otherwise.
 
     Neighbours are known photos and other labelled ones, so that a new family that looks like photos is not
-    taken for poison once several hands have found it; those by the same hands are no witnesses.
+    taken for poison once others have found it, too: a labelled photo is a witness where somebody backs it who
+    does not back the label in question.
     """
     if not photos or not len(witnesses.fake):
         return set()
@@ -218,20 +255,12 @@ def _contradicted(photos: Sequence[Judged], witnesses: Witnesses, rules: Screeni
     spread = np.maximum(spread, 0.05 * float(np.median(spread[spread > 0])) if (spread > 0).any() else 1.0)
     to_known = _distances(mine / spread, known / spread)
     to_mine = _distances(mine / spread, mine / spread)
-    by_hand: dict[tuple[str, str], set[int]] = defaultdict(set)
-    for place, each in enumerate(photos):
-        for vote in each.backers:
-            by_hand["reviewer", vote.reviewer].add(place)
-            if vote.key is not None:
-                by_hand["key", vote.key].add(place)
     labels = np.array([each.fake for each in photos])
+    backing = [each.backing(keys_only=keyed) for each in photos]
+    independent = {voices: np.array([bool(others - voices) for others in backing]) for voices in set(backing)}
     found = set()
     for place, each in enumerate(photos):
-        own = {place}.union(
-            *(by_hand[hand] for hand in _hands(each)),
-            *(by_hand["reviewer", vote.reviewer] for vote in each.backers if len(each.backers) == 1),
-        )
-        others = np.array([index not in own for index in range(len(photos))])
+        others = independent[backing[place]]
         distance = np.concatenate([to_known[place], to_mine[place][others]])
         says = np.concatenate([witnesses.fake, labels[others]])
         nearest = np.argsort(distance, kind="stable")[: rules.neighbours]

@@ -19,6 +19,13 @@ def test_each_persons_last_word_counts(book):
     assert {vote.key for vote in found.votes} == {"key-ana", "key-bea"}
 
 
+def test_a_name_by_another_key_takes_back_nothing(book):
+    record = book.judge(draw("new", 1), True, "ana", hours=50)
+    book.say(record, False, "ana", key="key-of-eve", hours=40)
+    (found,) = read_feedback(book.url, None)
+    assert {(vote.key, vote.fake) for vote in found.votes} == {("key-ana", True), ("key-of-eve", False)}
+
+
 def test_the_same_photo_sent_twice_is_one_photo(book):
     first = book.judge(draw("new", 1), True, "ana")
     second = book.judge(draw("new", 1), True, "bea")

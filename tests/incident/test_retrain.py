@@ -150,10 +150,13 @@ def test_one_key_cannot_move_the_model_however_many_names_it_uses(plan, shelf, b
         book.judge(draw("real", 8000 + number), True, f"name{number} other{number}", key="one")
     speak(book, 12)
     result = retrain(plan, shelf, tmp_path / "cache")
+    assert (result.outcome, result.taken) == ("too_few_labels", 12)
+    assert result.left_out == {"too_few_reviewers": 60}
+    # Where one key's word is enough it is still no more than a fifth, and lies are seen.
+    alone = replace(plan, rules=ScreeningRules(min_reviewers=1), out=tmp_path / "alone")
+    result = retrain(alone, shelf, tmp_path / "cache")
     assert result.outcome == "too_few_labels"
     assert result.left_out["suspicious"] + result.left_out.get("over_share", 0) >= 55
-    listed = json.loads((plan.out / "labels.json").read_text())["left_out"]
-    assert {each["reason"] for each in listed} <= {"suspicious", "over_share"}
 
 
 def judged(number: int, *, fake: bool) -> Judged:
