@@ -25,7 +25,10 @@ REFUSED, USAGE = 1, 2
 def retrain(
     *,
     head_only: Annotated[
-        bool, typer.Option("--head-only", help="Refit the last layer on kept embeddings: seconds, no photos.")
+        bool,
+        typer.Option(
+            "--head-only", help="Refit the last layer on kept embeddings; needs splits with held out shops."
+        ),
     ] = False,
     promote: Annotated[
         bool, typer.Option("--promote", help="Make it champion, if it passes every gate.")
@@ -122,7 +125,8 @@ def _tell(result: RetrainResult, out: Path) -> None:
         if not gate.passed:
             typer.echo(f"MISSED {gate.words}")
     if result.version is not None:
-        typer.echo(f"version {result.version}, {result.model_version}: {result.outcome}")
+        why = f"; {result.refusal}" if result.refusal else ""
+        typer.echo(f"version {result.version}, {result.model_version}: {result.outcome}{why}")
     else:
         typer.echo("too few labels to learn from")
     typer.echo(f"{out}/retrain.json has all of it", err=True)

@@ -23,7 +23,17 @@ from src.evaluation.gates import (
 from src.evaluation.rerun import rerun
 from src.utils.errors import DataError, PromotionRefused
 
-VersionT = TypeVar("VersionT")
+
+class Numbered(Protocol):
+    """What is asked of a version."""
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+        ...
+
+
+VersionT = TypeVar("VersionT", bound=Numbered)
 _RESULTS = TypeAdapter(list[GateResult])
 _TOLD = 3
 """Missed gates that the error's one line names; all are in the results."""
@@ -48,8 +58,10 @@ class Shelf(Protocol[VersionT]):
         """Have a version's report here."""
         ...
 
-    def promote(self, version: int, gates: Sequence[GateResult], *, summary: str = "") -> None:
-        """Make a version the champion."""
+    def promote(
+        self, version: int, gates: Sequence[GateResult], *, summary: str = "", against: int | None = None
+    ) -> None:
+        """Make a version the champion, if the one that the gates were held against still is."""
         ...
 
 
@@ -132,13 +144,15 @@ def promote(
         The results, all passed; they are kept with the version.
 
     Raises:
-        PromotionRefused: Some gate is missed; the message says which and by how much.
+        PromotionRefused: Some gate is missed; the message says which and by how much. Or the champion changed
+            while the gates were held.
         DataError: The version's or the champion's report is invalid.
         ModelError: A model file is not what was registered, or cannot be loaded.
         NotFoundError: No such version, or one without a report.
         RegistryError: The registry fails.
     """
-    results = hold(shelf, version, shelf.champion(), cache=cache, validation=validation, limits=limits)
+    champion = shelf.champion()
+    results = hold(shelf, version, champion, cache=cache, validation=validation, limits=limits)
     refused = missed(results)
     if refused:
         told = "; ".join(each.words for each in refused[:_TOLD])
@@ -146,15 +160,34 @@ def promote(
         raise PromotionRefused(
             f"version {version} misses {len(refused)} of {len(results)} gates: {told}{more}"
         )
-    shelf.promote(version, results, summary=summary(results))
+    shelf.promote(version, results, summary=summary(results), against=number_of(champion))
     return results
 
 
-def summary(results: Sequence[GateResult]) -> str:
-    """What is kept with the version: the number of gates and the one with the least room to its limit."""
-    measured = [each for each in results if each.margin is not None]
-    tightest = min(measured, key=lambda each: each.margin or 0.0, default=None)
-    return f"{len(results)} gates passed" + (f"; tightest: {tightest.words}" if tightest is not None else "")
+def number_of(champion: Numbered | None) -> int:
+    """What the registry is told of the champion that gates were held against: its number, 0 for none."""
+    return 0 if champion is None else champion.version
+
+
+def summary(results: Sequence[GateResult], excused: Sequence[str] = ()) -> str:
+    """What is kept with the version: how many gates it passed, and the one with the least room to its limit.
+
+    Args:
+        results: Of every gate.
+        excused: Names of missed gates that did not keep it out; only a rehearsal excuses any.
+    """
+    passed = [each for each in results if each.passed and each.margin is not None]
+    unmeasured = sum(each.passed and each.margin is None for each in results)
+    tightest = min(passed, key=lambda each: each.margin or 0.0, default=None)
+    let_go = [each.words for each in missed(results) if each.name in set(excused)]
+    parts = [f"{len(passed)} gates passed"]
+    if unmeasured:
+        parts.append(f"{unmeasured} not measured")
+    if let_go:
+        parts.append(f"{len(let_go)} missed and excused: {', '.join(let_go)}")
+    if tightest is not None:
+        parts.append(f"tightest: {tightest.words}")
+    return "; ".join(parts)
 
 
 def render_results(results: Sequence[GateResult]) -> str:

@@ -2,7 +2,7 @@
 
 A champion that was trained for minutes misses absolute floors that the released one holds. What the champion
 itself misses, and the candidate misses by no more, is no harm that the candidate does: it is excused, and the
-record names it.
+record names it as missed and excused. What was not measured is never excused.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from src.utils.errors import PromotionRefused
 FIRST = GateResult(
     name="first champion of a rehearsal, taken as it is", passed=True, value=0.0, limit=0.0, margin=0.0
 )
-_SAME = 0.01
+_ROUNDING = 1e-9
 
 
 def hold(
@@ -35,16 +35,31 @@ def _excused(mine: GateResult, champions: GateResult | None) -> bool:
     if champions is None or champions.passed:
         return False
     if mine.margin is None or champions.margin is None:
-        return mine.margin is champions.margin
+        return False
     # A larger margin is a smaller miss, whichever way the gate points.
-    return mine.margin >= champions.margin - _SAME * max(1.0, abs(champions.limit))
+    return mine.margin >= champions.margin - _ROUNDING
 
 
-def promote(shelf: Registry, version: int, results: Sequence[GateResult], excused: Sequence[str]) -> bool:
-    """Make a version champion where only excused gates are missed; False when it stays out."""
+def promote(
+    shelf: Registry,
+    version: int,
+    results: Sequence[GateResult],
+    excused: Sequence[str],
+    *,
+    against: int | None = None,
+) -> bool:
+    """Make a version champion where only excused gates are missed; False when it stays out.
+
+    Args:
+        shelf: Where it is registered.
+        version: Its number.
+        results: Of every gate.
+        excused: Names of missed gates that do not keep it out.
+        against: As `Registry.promote` asks.
+    """
     held = [each for each in results if each.passed or each.name not in set(excused)]
     try:
-        shelf.promote(version, held, summary=summary(held))
+        shelf.promote(version, held, summary=summary(results, excused), against=against)
     except PromotionRefused:
         return False
     return True

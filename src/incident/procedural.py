@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from src.data.layout import original_path
-from src.data.manifest import PhotoRecord, write_manifest
+from src.data.manifest import PhotoRecord, read_manifest, write_manifest
+from src.data.scan import scan
 from src.data.splits import make_splits, write_splits
+from src.data.validate import validate
 
 SIDES = (80, 96, 112, 128)
 SHOPS = 10
@@ -71,6 +73,16 @@ def draw_world(
     write_splits(splits, make_splits(records, seed, test_share=0.25, val_share=0.15, folds=folds))
     config.write_text(CONFIG, encoding="utf-8")
     return manifest, splits, folder / "raw", config
+
+
+def validate_world(manifest: Path, splits: Path, raw: Path, out: Path) -> Path:
+    """Validate it as real data are, for the gates to read; returns the report's file."""
+    records = read_manifest(manifest)
+    files = scan(records, raw, out.with_suffix(".scan.jsonl"))
+    rows = {record.photo_id: found for record, found in zip(records, files, strict=True)}
+    report = validate(records, rows, splits, (), raw)
+    out.write_text(report.model_dump_json(), encoding="utf-8")
+    return out
 
 
 def draw(kind: str, rng: np.random.Generator, habit: NDArray[np.float64] | None = None) -> Image.Image:

@@ -55,7 +55,8 @@ def retrain(plan: RetrainPlan, shelf: Registry, cache: Path, kept: Kept | None =
         kept: Photos that were kept; a training needs them, a refit does not.
 
     Raises:
-        ConfigError: There is no champion, or a training has no photos to learn from.
+        ConfigError: There is no champion, a training has no photos to learn from, or a refit no unseen shops
+            to be judged on.
         DataError: The known photos are missing, or the champion was trained by other splits.
         StoreError: Feedback cannot be read.
         RegistryError: The registry fails.
@@ -63,6 +64,12 @@ def retrain(plan: RetrainPlan, shelf: Registry, cache: Path, kept: Kept | None =
     champion = shelf.champion()
     if champion is None:
         raise ConfigError("there is no champion to improve: register and promote a model first")
+    if plan.head_only and not _select(plan, "heldout").records:
+        raise ConfigError(
+            f"{plan.splits.name} keeps no shop out of all training (its split `heldout` is empty), so the "
+            "gates on unseen shops could not be measured and a refit never be promoted: retrain without "
+            "--head-only, or use a champion trained by splits with held out shops (--splits)"
+        )
     model, now = shelf.model_file(champion, cache), datetime.now(UTC)
     since = plan.since or _registered(champion, plan.rules)
     people = read_feedback(plan.store_url, since, read_card(model).version)
@@ -121,20 +128,23 @@ def _learn(
     version = shelf.register(model, report)
     shelf.challenge(version)
     validation = promotion.read_validation(plan.validation)
-    held = promotion.hold(
-        shelf, version, shelf.champion(), cache=cache, validation=validation, limits=plan.limits
-    )
+    # Whoever is champion now: a training takes hours, and meanwhile people may have promoted another.
+    present = shelf.champion()
+    held = promotion.hold(shelf, version, present, cache=cache, validation=validation, limits=plan.limits)
     outcome: Literal["challenger", "refused", "promoted"] = "challenger"
+    refusal = ""
     if plan.promote:
+        against = promotion.number_of(present)
         try:
-            shelf.promote(version, held, summary=promotion.summary(held))
+            shelf.promote(version, held, summary=promotion.summary(held), against=against)
             outcome = "promoted"
         except PromotionRefused as error:
             log.warning("promotion_refused", reason=error.message, missed=len(missed(held)))
-            outcome = "refused"
+            outcome, refusal = "refused", error.message
     return result.model_copy(
         update={
             "outcome": outcome,
+            "refusal": refusal,
             "version": version,
             "model_version": read_card(model).version,
             "gates": tuple(held),

@@ -31,7 +31,7 @@ class RetrainPlan:
         out: Folder for everything that is made.
         since: Labels without a word after this moment are left; the champion's registration, less the
             quarantine, by default: what was too young then is not now.
-        head_only: Refit the head instead of training.
+        head_only: Refit the head instead of training; needs splits that keep some shops out of all training.
         promote: Make the challenger champion if it passes every gate.
         least: Labels below which nothing is learnt.
         known: Most photos of `val` that a refit and the screening hold labels against.
@@ -67,7 +67,9 @@ class RetrainResult(BaseModel):
 
     Attributes:
         outcome: `too_few_labels`: nothing was learnt. `challenger`: registered, and not champion.
-            `refused`: it was to be promoted, and missed gates. `promoted`: it is champion.
+            `refused`: it was to be promoted, and missed gates, or the champion changed meanwhile.
+            `promoted`: it is champion.
+        refusal: Why it was refused.
         labels: Photos that people judged in this time.
         taken: Of these, learnt from.
         left_out: Number of the others by reason.
@@ -81,6 +83,7 @@ class RetrainResult(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     outcome: Literal["too_few_labels", "challenger", "refused", "promoted"]
+    refusal: str = ""
     champion: int
     since: datetime | None
     labels: int

@@ -17,7 +17,7 @@ from src.incident.plan import Places, RehearsalPlan
 from src.incident.plots import draw_run
 from src.incident.pools import make_pools
 from src.incident.postmortem import bars, render
-from src.incident.procedural import FAMILY, draw_world
+from src.incident.procedural import FAMILY, draw_world, validate_world
 from src.incident.records import Run
 from src.incident.rehearsal import Rehearsal
 from src.utils.errors import DetectorError
@@ -149,7 +149,8 @@ def quick(folder: Path, out: Path, family: str = FAMILY, seed: int = 0) -> tuple
     work = (folder / "work").absolute()
     limits = folder / "limits.yaml"
     limits.write_text(_QUICK_LIMITS, encoding="utf-8")
-    places = Places(work=work, raw=raw, validation=folder / "no-validation.json", limits=limits)
+    validation = validate_world(manifest, splits, raw, folder / "validation.json")
+    places = Places(work=work, raw=raw, validation=validation, limits=limits)
     bench = Bench(work, raw, config, (f"data.cache={folder / 'cache'}",), ("optim.steps=40",))
     return rehearse(plan, places, manifest=manifest, splits=splits, bench=bench, out=out)
 

@@ -169,28 +169,37 @@ class Registry:
         self._reader.download(version, REPORT_FILE, target)
         return target
 
-    def promote(self, version: int, gates: Sequence[Gate], *, summary: str = "") -> None:
+    def promote(
+        self, version: int, gates: Sequence[Gate], *, summary: str = "", against: int | None = None
+    ) -> None:
         """Make a version the champion. There is no way around the gates.
+
+        MLflow sets an alias without a condition, so two promotions within milliseconds can still both go
+        through; the later one stays, and the history names both.
 
         Args:
             version: Of this model.
             gates: Results for this version against the present champion.
             summary: What the gates measured, kept with the version.
+            against: Version that was champion when the gates were held, 0 for none; by default nobody asks.
 
         Raises:
-            PromotionRefused: A gate is not passed, or none was held.
+            PromotionRefused: A gate is not passed, none was held, or the champion is another one by now.
             NotFoundError: There is no such version.
         """
         refused = [gate.name for gate in gates if not gate.passed]
         if refused or not gates:
             raise PromotionRefused(f"version {version} stays out: {', '.join(refused) or 'no gate was held'}")
         self.find(version)
-        history = self._history()
+        # Before anything is written, and once more as late as can be.
+        self._refuse_if_replaced(version, against)
         if summary:
             calling(
                 lambda: self._client.set_model_version_tag(self.name, str(version), GATES_TAG, summary),
                 f"version {version}",
             )
+        history = self._history()
+        self._refuse_if_replaced(version, against)
         self._set_alias(CHAMPION, version)
         challenger = self.challenger()
         if challenger is not None and challenger.version == version:
@@ -218,6 +227,18 @@ class Registry:
     def history(self) -> list[Change]:
         """Every change of the champion that is remembered, the oldest first."""
         return self._history()
+
+    def _refuse_if_replaced(self, version: int, against: int | None) -> None:
+        if against is None:
+            return
+        champion = self.champion()
+        now = 0 if champion is None else champion.version
+        if now != against:
+            before, present = (f"version {each}" if each else "no champion" for each in (against, now))
+            raise PromotionRefused(
+                f"version {version} stays out: its gates were held against {before}, and now there is "
+                f"{present}; hold them again"
+            )
 
     def _history(self) -> list[Change]:
         try:

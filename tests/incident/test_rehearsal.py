@@ -54,6 +54,9 @@ def test_the_analysis_points_at_the_new_family(run):
 def test_both_answers_bring_the_family_back_and_the_first_is_promoted(run, exams):
     assert [each.step for each in run.responses] == ["refit", "retraining"]
     assert run.responses[0].promoted
+    # The gate on data is held on a real validation of the drawn world: what is not measured is not excused.
+    data = next(gate for gate in run.responses[0].gates if gate.name == "errors and leaks in the data")
+    assert (data.passed, data.value) == (True, 0.0)
     assert 10 <= run.responses[0].labels <= 100
     # A head can only use what its network sees: the first answer brings a part, the second nearly all.
     assert exams["refit"].recall_new.low > exams["champion"].recall_new.high

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from src import cli
 from src.evaluation.card import read_card
 from src.evaluation.gates import GateLimits
+from src.evaluation.promotion import hold
 from src.incident.full import FullPlan, claim_splits, feedback_record, grow
 from src.incident.retrain import latest, retrain
 from src.incident.retrain_plan import RetrainPlan
@@ -22,7 +23,7 @@ from src.monitoring.drift.monitor import find_reference
 from src.registry.registry import Registry
 from src.utils.errors import ConfigError, DataError
 from tests.incident.conftest import NOW, draw, make_data
-from tests.support.registry import shared_registry
+from tests.support.registry import Passing, judged_model, shared_registry
 
 PEOPLE = ["ana bea", "bea cem", "cem dana", "dana ana"]
 # The stand-in for a network has no skill that the released model's floors could be held against.
@@ -112,15 +113,44 @@ def test_a_missed_gate_keeps_it_a_challenger_and_says_which(plan, shelf, book, t
     assert shelf.challenger().version == result.version
 
 
-def test_without_unseen_shops_nothing_is_promoted(plan, shelf, book, tmp_path, tmp_path_factory):
-    lone = make_data(tmp_path_factory.mktemp("lone"), heldout=0)
+def test_without_unseen_shops_a_refit_is_refused_at_once(plan, shelf, book, tmp_path, tmp_path_factory):
+    lone = make_data(tmp_path_factory.mktemp("lone"), train=2, val=2, test=2, heldout=0)
+    elsewhere = replace(plan, manifest=lone.manifest, splits=lone.splits_file, raw=lone.raw)
+    speak(book)
+    with pytest.raises(ConfigError, match=r"`heldout` is empty.*without --head-only"):
+        retrain(elsewhere, shelf, tmp_path / "cache")
+    assert shelf.challenger() is None
+    assert not plan.out.exists()
+
+
+def test_a_champion_that_was_trained_by_other_splits_is_not_refitted(
+    plan, shelf, book, tmp_path, tmp_path_factory
+):
+    other = make_data(tmp_path_factory.mktemp("other"), train=2, val=2, test=2, heldout=2)
     speak(book)
     with pytest.raises(DataError, match="trained by other splits"):
         retrain(
-            replace(plan, manifest=lone.manifest, splits=lone.splits_file, raw=lone.raw),
+            replace(plan, manifest=other.manifest, splits=other.splits_file, raw=other.raw),
             shelf,
             tmp_path / "cache",
         )
+
+
+def test_a_champion_that_changed_while_gates_were_held_stays(plan, shelf, book, tmp_path, monkeypatch):
+    speak(book)
+    other = shelf.register(judged_model(tmp_path, "9.0.0")[0])
+
+    def held_meanwhile(*arguments, **options):
+        found = hold(*arguments, **options)
+        shelf.promote(other, [Passing()])
+        return found
+
+    monkeypatch.setattr("src.evaluation.promotion.hold", held_meanwhile)
+    result = retrain(replace(plan, promote=True), shelf, tmp_path / "cache")
+    assert result.outcome == "refused"
+    assert f"now there is version {other}" in result.refusal
+    assert all(gate.passed for gate in result.gates)
+    assert shelf.champion().version == other
 
 
 def test_too_few_labels_change_nothing(plan, shelf, book, tmp_path):

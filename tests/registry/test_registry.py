@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 
+from src.registry.history import Change, parse_history
 from src.registry.onnx_file import file_sha256
 from src.registry.registry import Registry
 from src.registry.resolve import resolve
@@ -84,6 +85,42 @@ def test_no_promotion_without_gates_or_past_a_missed_one(registry: Registry, tmp
     assert registry.champion() is None
     with pytest.raises(NotFoundError):
         registry.promote(99, PASSED)
+
+
+def test_gates_held_against_another_champion_promote_nothing(registry: Registry, tmp_path: Path) -> None:
+    one, two, three = (registry.register(judged_model(tmp_path, f"{n}.0.0")[0]) for n in (1, 2, 3))
+    with pytest.raises(PromotionRefused, match=f"held against version {two}, and now there is no champion"):
+        registry.promote(one, PASSED, against=two)
+    registry.promote(one, PASSED, against=0)
+    registry.promote(two, PASSED, against=one)
+    before = registry.history()
+    for stale, named in ((one, f"version {one}"), (0, "no champion")):
+        with pytest.raises(PromotionRefused, match=f"held against {named}, and now there is version {two}"):
+            registry.promote(three, PASSED, summary="40 gates passed", against=stale)
+    champion = registry.champion()
+    assert champion is not None
+    assert champion.version == two
+    assert registry.history() == before
+    assert "gates" not in registry.find(three).tags
+
+
+def test_a_champion_that_comes_at_the_last_moment_stays(
+    registry: Registry, registry_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = (registry.register(judged_model(tmp_path, f"{n}.0.0")[0]) for n in (1, 2, 3))
+    registry.promote(one, PASSED)
+    somebody = mlflow.MlflowClient(registry_uri, registry_uri)
+
+    def read_meanwhile(text: str | None) -> list[Change]:
+        somebody.set_registered_model_alias(registry.name, "champion", str(two))
+        return parse_history(text)
+
+    monkeypatch.setattr("src.registry.registry.parse_history", read_meanwhile)
+    with pytest.raises(PromotionRefused, match=f"now there is version {two}"):
+        registry.promote(three, PASSED, against=one)
+    champion = registry.champion()
+    assert champion is not None
+    assert champion.version == two
 
 
 def test_promotion_rollback_and_their_history(registry: Registry, tmp_path: Path) -> None:
