@@ -11,6 +11,8 @@ from src.monitoring.drift.schema import Share
 
 RECALL_REFIT, RECALL_TRAINED, LOSS, MINUTES = 0.85, 0.92, 0.01, 30.0
 """What was asked for: recall on the new family after each step, specificity lost, length of the rehearsal."""
+RESPONSE = "response begins"
+"""The event with which a rehearsal goes on, paged or not."""
 
 
 def render(run: Run, pictures: Sequence[str], folder: str) -> str:
@@ -83,11 +85,14 @@ def _harm(first: Exam) -> tuple[str, str, bool]:
 
 def _page(run: Run) -> tuple[str, str, bool]:
     found = run.detection
-    name = "somebody is paged once the new family comes, and not before"
+    name = "somebody is paged by what traffic shows, once the new family comes and not before"
     if found.before:
         return name, "a false alarm came first", False
     if found.paged_at is None:
         return name, "nobody was paged", False
+    response = next((each.at for each in run.events if each.what == RESPONSE), None)
+    if response is not None and found.paged_at > response:
+        return name, "only after the rehearsal went on without a page, and asked for labels", False
     return name, f"after {found.paged_photos} photos, {found.paged_new_photos} of them new", True
 
 

@@ -23,6 +23,7 @@ from src.incident.networks import CHAMPION, Bench, train_on_labels
 from src.incident.people import Reviewers
 from src.incident.plan import Places, RehearsalPlan
 from src.incident.pools import Pools
+from src.incident.postmortem import RESPONSE
 from src.incident.records import Cause, Event, Exam, Response, Run, Step
 from src.incident.servers import alerting, installed, service
 from src.incident.stand import Stand
@@ -144,7 +145,7 @@ class Rehearsal:
         traffic.turn(Stage(last, share, pause_s=max(0.3, pause)))
         while not lookout.paged and traffic.count(last) < self._plan.patience and time.monotonic() < give_up:
             time.sleep(0.2)
-        self._note("response begins", paged=lookout.paged)
+        self._note(RESPONSE, paged=lookout.paged)
         # Traffic goes on during the response, at a pace that leaves the machine to it.
         traffic.turn(Stage("response", share, pause_s=1.0))
 

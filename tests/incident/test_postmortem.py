@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from src.incident.plots import draw_run
-from src.incident.postmortem import bars, render
-from src.incident.records import read_run
+from src.incident.postmortem import RESPONSE, bars, render
+from src.incident.records import Event, read_run
 from tests.incident.rehearsed import START, a_run, exam, response
 
 
@@ -38,6 +38,7 @@ FIRST, SECOND = RUN.responses
         ({"responses": ()}, "promoted by the gates"),
         ({"exams": (exam("champion", "1.0.0", 0.86), REFIT, TRAINED)}, "less of the new family"),
         ({"detection": RUN.detection.model_copy(update={"paged_at": None})}, "is paged"),
+        ({"events": (Event(at=START, what=RESPONSE),)}, "is paged"),
         ({"detection": RUN.detection.model_copy(update={"before": True})}, "is paged"),
         ({"failed": 1}, "failed requests"),
         ({"sent": 0}, "failed requests"),
