@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from src.evaluation.checks_page import shortcut_section, views_section
 from src.evaluation.figures import Block, Dataset, Report
 from src.evaluation.plots import PLOTS
-from src.evaluation.slices import MIN_PHOTOS, SliceRow
+from src.evaluation.slices import MIN_PHOTOS, PROXIES, SliceRow
 from src.evaluation.tables import interval, number, table
 from src.evaluation.wording import REPORT, forms_words, made, name_of, short_name
 
@@ -60,6 +60,9 @@ def render_report(report: Report) -> str:
             _slice_section(report, title, axis)
             for title, axis in (
                 ("Real photos by style", "style"),
+                ("Real photos by the size of the original", "resolution"),
+                ("Real photos by the compression of the original", "compression"),
+                ("Real photos by product", "product"),
                 ("AI-generated pictures by generator family", "family"),
                 ("Generators", "generator"),
                 ("Categories", "category"),
@@ -184,7 +187,7 @@ def _slice_section(report: Report, title: str, axis: str) -> str:
     for dataset in (each for each in ORDER if each in report.datasets):
         for tier in ("clean", "web", "hard"):
             rows = report.slice_rows(dataset, tier, axis)
-            if rows and (dataset != "test" or axis == "style"):
+            if rows and (dataset != "test" or axis in ("style", *PROXIES)):
                 parts.append(
                     f"### {title}: {name_of(report, dataset)}, {tier}\n\n{_slice_rows(report, rows)}"
                 )
@@ -192,6 +195,11 @@ def _slice_section(report: Report, title: str, axis: str) -> str:
         f"Slices of {MIN_PHOTOS} photos or more. *Right*: specificity of real photos, recall of AI-generated "
         "ones, balanced accuracy of a slice of both. AUROC: against all photos of the other label."
     )
+    if axis in PROXIES:
+        note += (
+            " A stand-in for who sells (cheap phones, old shops, small ones): people, countries and "
+            "cameras are not known of these photos."
+        )
     return "\n\n".join([f"## {title}", note, *parts, made()]) if parts else ""
 
 

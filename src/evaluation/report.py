@@ -8,7 +8,7 @@ are read again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from src.evaluation.ablation import view_ablation, view_grid
 from src.evaluation.archive import Inputs, read_archive, write_archive
 from src.evaluation.bars import hold_bars
 from src.evaluation.bootstrap import REPLICATES, even_shops, verdict_intervals
+from src.evaluation.capture import Capture, read_captures
 from src.evaluation.card import network_hash, read_card
 from src.evaluation.command import expand, parser, run_command
 from src.evaluation.crossfit import Applied, Fitted, apply, cross_fit, fit
@@ -86,7 +87,12 @@ def check_fitted(card: ModelCard, fitted: Fitted) -> None:
 
 
 def build_report(
-    rows: dict[str, list[ScoreRow]], card: ModelCard, inputs: Inputs, *, replicates: int = REPLICATES
+    rows: dict[str, list[ScoreRow]],
+    card: ModelCard,
+    inputs: Inputs,
+    *,
+    replicates: int = REPLICATES,
+    captures: Mapping[str, Capture] | None = None,
 ) -> tuple[Report, dict[Dataset, Applied]]:
     """Compute everything.
 
@@ -95,6 +101,7 @@ def build_report(
         card: Of the released model, with its final plan, calibration and policies.
         inputs: Where the scores come from, and the measurements that need photos.
         replicates: Bootstrap draws of every interval.
+        captures: Photo id -> its original; without, there are no slices by size and compression.
 
     Raises:
         DataError: A table is empty, the folds do not part whole sources, or the card is of other scores.
@@ -129,7 +136,9 @@ def build_report(
             SliceSet(
                 dataset=dataset,
                 tier=tier,
-                rows=make_slices(judged.of_tier(tier), _axes(dataset, tier), replicates=replicates),
+                rows=make_slices(
+                    judged.of_tier(tier), _axes(dataset, tier), replicates=replicates, captures=captures
+                ),
             )
             for dataset, judged in applied.items()
             for tier in judged.table.tiers
@@ -208,8 +217,9 @@ def main(argv: Sequence[str]) -> int:
     if (options.test is None) != (options.unseen is None):
         raise DataError("give both --test and --unseen, or neither to use the inputs in the report folder")
     card, network = read_card(options.model), network_hash(options.model)
+    records = read_manifest(options.manifest)
     if options.test is None:
-        rows, inputs = read_archive(options.out, read_manifest(options.manifest))
+        rows, inputs = read_archive(options.out, records)
     else:
         known = {"test": options.test}
         if options.heldout and options.heldout.is_file():
@@ -219,7 +229,8 @@ def main(argv: Sequence[str]) -> int:
     check_inputs(rows, inputs, card, network)
     if options.test is not None:
         write_archive(options.out, rows, inputs)
-    report, applied = build_report(rows, card, inputs, replicates=options.replicates)
+    captures = read_captures(options.manifest, records)
+    report, applied = build_report(rows, card, inputs, replicates=options.replicates, captures=captures)
     write_report(options.out, report, applied)
     write_model_report(options.out, model_report(report, applied, replicates=options.replicates))
     for bar in report.bars:

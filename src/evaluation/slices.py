@@ -1,4 +1,4 @@
-"""Figures by slice: generator, generator family, source, category and the style of real photos, kept apart.
+"""Figures by slice: generator, family, source, category; real photos by style, size, compression, product.
 
 A mean hides whom a detector fails; slices below a minimum count are left out, because their figures are
 noise.
@@ -6,7 +6,7 @@ noise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from src.evaluation.bootstrap import Figure, intervals
+from src.evaluation.capture import BANDS, Capture
 from src.evaluation.crossfit import Applied
 from src.evaluation.metrics import BoolArray, FloatArray, decision_metrics, ranking_metrics
 
-Axis = Literal["style", "family", "category", "generator", "source"]
+Axis = Literal["style", "family", "category", "generator", "source", "resolution", "compression", "product"]
 SliceLabel = Literal["real", "ai_generated", "both"]
 
-AXES: tuple[Axis, ...] = ("style", "family", "category", "generator", "source")
+PROXIES: tuple[Axis, ...] = ("resolution", "compression", "product")
+"""Of real photos alone: stand-ins for who sells, as people, countries and cameras are not known."""
+AXES: tuple[Axis, ...] = ("style", "family", "category", "generator", "source", *PROXIES)
 MIN_PHOTOS = 15
 # Axes with many values get no interval for their AUROC: their right-or-wrong share has one already.
-_AUROC_INTERVALS = frozenset(("style", "family", "category"))
+_AUROC_INTERVALS = frozenset(("style", "family", "category", *PROXIES))
 
 
 class SliceRow(BaseModel):
@@ -54,22 +57,45 @@ class SliceRow(BaseModel):
 
 
 def make_slices(
-    applied: Applied, axes: Sequence[Axis] = AXES, min_photos: int = MIN_PHOTOS, *, replicates: int = 1000
+    applied: Applied,
+    axes: Sequence[Axis] = AXES,
+    min_photos: int = MIN_PHOTOS,
+    *,
+    replicates: int = 1000,
+    captures: Mapping[str, Capture] | None = None,
 ) -> list[SliceRow]:
-    """Slice one tier of one data set; rows in the order of the axes, then by name."""
+    """Slice one tier of one data set; rows in the order of the axes, then by band or name.
+
+    Args:
+        applied: The judged tier.
+        axes: What to slice by.
+        min_photos: Smaller slices are left out.
+        replicates: Bootstrap draws of every interval.
+        captures: Photo id -> its original, for the bands of size and compression; a photo without is in none.
+    """
     rows = []
     for axis in axes:
-        values = axis_values(applied, axis)
-        for name in np.unique(values).tolist():
+        values = axis_values(applied, axis, captures or {})
+        for name in sorted(np.unique(values).tolist(), key=_place):
             mask = values == name
             if name and np.count_nonzero(mask) >= min_photos:
                 rows.append(_slice(applied, axis, name, mask, replicates=replicates))
     return rows
 
 
-def axis_values(applied: Applied, axis: Axis) -> NDArray[np.str_]:
+def _place(name: str) -> tuple[int, str]:
+    return (BANDS.index(name) if name in BANDS else len(BANDS)), name
+
+
+def axis_values(applied: Applied, axis: Axis, captures: Mapping[str, Capture]) -> NDArray[np.str_]:
     """The value of every row; "" where the axis does not apply (a fake's style, a photo's family)."""
     table = applied.table
+    if axis == "product":
+        return np.where(table.fake, "", table.category)
+    if axis in ("resolution", "compression"):
+        found = (captures.get(photo_id) for photo_id in table.photo_id.tolist())
+        bands = ["" if each is None else str(getattr(each, axis)) for each in found]
+        return np.where(table.fake, "", np.array(bands))
     values: NDArray[np.str_] = getattr(table, axis)
     if axis == "style":
         return np.where(table.fake, "", values)

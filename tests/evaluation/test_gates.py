@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from src.evaluation.card import network_hash, read_card
+from src.evaluation.figures import read_report
 from src.evaluation.gates import (
     GateLimits,
     GateResult,
@@ -18,6 +19,8 @@ from src.evaluation.gates import (
     missed,
 )
 from src.evaluation.rerun import Rerun
+from src.evaluation.slice_gates import hold_proxies
+from src.evaluation.slices import PROXIES
 from src.utils.errors import ConfigError
 from tests.support.registry import judged_model, report_of, valid_data
 
@@ -117,6 +120,90 @@ def test_a_slice_that_is_no_longer_measured_is_missed(model: Path) -> None:
     (result,) = missed(hold_gates(report_of(model), champion))
     assert (result.name, result.value) == ("family midjourney, unseen, against champion", None)
     assert "not measured" in result.words
+
+
+PROXY_SLICES = {
+    (dataset, axis, name): 0.9
+    for dataset in ("test", "unseen")
+    for axis, names in (
+        ("resolution", ("below 500 px", "3000 px and more")),
+        ("compression", ("JPEG, quality below 75", "JPEG, quality 85 to 94")),
+        ("product", ("food", "fashion")),
+    )
+    for name in names
+}
+
+
+@pytest.mark.parametrize(
+    ("axis", "name"),
+    [
+        ("resolution", "below 500 px"),
+        ("compression", "JPEG, quality below 75"),
+        ("product", "food"),
+    ],
+)
+def test_a_model_that_harms_one_kind_of_seller_is_refused(model: Path, axis: str, name: str) -> None:
+    champion = report_of(model, slices=PROXY_SLICES)
+    assert missed(hold_gates(champion, champion)) == []
+    # The mean is as it was: only the photos of one band are judged worse.
+    harmful = report_of(model, slices=PROXY_SLICES | {("unseen", axis, name): 0.8})
+    result = only_missed(hold_gates(harmful, champion))
+    assert result.name == f"{axis} {name}, unseen, against champion"
+    assert result.margin == pytest.approx(-(0.1 - 0.03 - 2 * 0.015), abs=1e-9)
+    # Alone, a share is held against the floor.
+    assert missed(hold_gates(harmful, None)) == []
+    bad = report_of(model, slices=PROXY_SLICES | {("test", axis, name): 0.4})
+    assert only_missed(hold_gates(bad, None)).name == f"specificity of {axis} {name}, test"
+
+
+def test_a_slice_below_the_floor_may_stay_as_it_is_and_not_get_worse(model: Path) -> None:
+    food = ("unseen", "product", "food")
+    champion = report_of(model, slices=PROXY_SLICES | {food: 0.45})
+    assert missed(hold_gates(champion, champion)) == []
+    worse = report_of(model, slices=PROXY_SLICES | {food: 0.44})
+    assert only_missed(hold_gates(worse, champion)).limit == 0.45
+    assert only_missed(hold_gates(champion, None)).limit == 0.50
+
+
+def test_an_older_report_without_kinds_of_sellers_is_told_and_refuses_nobody(model: Path) -> None:
+    old, new = report_of(model), report_of(model, slices=PROXY_SLICES)
+    neither = [each for each in hold_gates(old, old) if each.value is None]
+    assert missed(hold_gates(old, old)) == []
+    assert [each.name for each in neither] == [
+        f"{axis}, {dataset}" for dataset in ("test", "unseen") for axis in PROXIES
+    ]
+    assert all("not measured, so not held" in each.words for each in neither)
+    first = hold_gates(new, old)
+    assert missed(first) == []
+    assert "product, unseen, against champion" in {each.name for each in first if each.value is None}
+    # Its floors are held all the same.
+    bad = report_of(model, slices=PROXY_SLICES | {("test", "product", "food"): 0.4})
+    assert only_missed(hold_gates(bad, old)).name == "specificity of product food, test"
+    # From the first champion on that has them, nobody may leave them out.
+    gone = missed(hold_gates(old, new))
+    assert {each.name for each in gone} == {
+        f"{axis} {name}, {dataset}, against champion" for dataset, axis, name in PROXY_SLICES
+    }
+    assert all(each.value is None for each in gone)
+
+
+def test_the_released_report_has_every_kind_of_seller_and_holds_their_floors() -> None:
+    report = read_report(REPO / "reports" / "detector" / "report.json")
+    limits = load_limits(REPO / "configs" / "gates.yaml")
+    found = list(hold_proxies(report, None, limits))
+    assert missed(found) == []
+    assert all(each.value is not None for each in found)
+    for axis in PROXIES:
+        for dataset in ("test", "unseen"):
+            assert [each for each in found if f"of {axis} " in each.name and each.name.endswith(dataset)]
+
+
+def test_a_handful_of_photos_of_a_kind_of_seller_is_not_held(model: Path) -> None:
+    champion = report_of(model, slices=PROXY_SLICES)
+    harmful = report_of(model, slices=PROXY_SLICES | {("unseen", "product", "food"): 0.3})
+    asked = GateLimits(min_proxy_photos=401)
+    assert len(missed(hold_gates(harmful, champion))) == 2
+    assert missed(hold_gates(harmful, champion, asked)) == []
 
 
 def test_a_figure_that_is_no_number_passes_nothing(model: Path) -> None:

@@ -198,6 +198,8 @@ def test_the_page_shows_all_that_was_measured(release: Release) -> None:
         "## `unseen` (fold networks of 550 steps; the released one: 1500): 240 photos",
         "## Policies",
         "## Real photos by style",
+        "## Real photos by the size of the original",
+        "## Real photos by product",
         "## AI-generated pictures by generator family",
         "## Generators",
         "## Categories",
@@ -210,6 +212,9 @@ def test_the_page_shows_all_that_was_measured(release: Release) -> None:
     ):
         assert title in page, title
     assert "median 81.2 ms" in page or "median 81.3 ms" in page
+    assert "people, countries and cameras are not known" in page
+    # Lengths and qualities of the originals lie beside the manifest; here is no such table.
+    assert "by the compression of the original" not in page
     tables = page.count("| --- |")
     assert page.count("Made by `python -m src.evaluation.") >= 10
     assert tables >= 15
@@ -356,7 +361,7 @@ def test_held_out_generators_have_figures_of_their_own(release: Release) -> None
     assert report.datasets == ["test", "unseen"]
     assert "heldout" not in render_block(report)
     strangers = [
-        row.model_copy(update={"split": "heldout", "photo_id": f"h{row.photo_id[:15]}", "generator": "new"})
+        row.model_copy(update={"split": "heldout", "photo_id": f"f{row.photo_id[:15]}", "generator": "new"})
         for row in read_scores(release.test)
         if row.label == "ai_generated"
     ]

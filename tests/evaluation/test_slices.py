@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from src.evaluation.capture import Capture
 from src.evaluation.crossfit import Applied, apply, fit
 from src.evaluation.metrics import auroc
 from src.evaluation.scores import ScoreTable
@@ -25,7 +26,7 @@ def test_each_axis_has_its_values_and_its_figure(clean: Applied) -> None:
     assert by_axis["style"] == {"seller", "studio", "render"}
     assert by_axis["family"] == {"openai", "stable_diffusion", "flux", "google"}
     assert by_axis["generator"] == {"gpt_image_2", "sd15", "flux1_dev", "gemini_3_pro_image"}
-    assert by_axis["category"] == {"food", "home"}
+    assert by_axis["category"] == by_axis["product"] == {"food", "home"}
     assert len(by_axis["source"]) == 20
     labels = {row.axis: {each.label for each in rows if each.axis == row.axis} for row in rows}
     assert labels == {
@@ -34,6 +35,7 @@ def test_each_axis_has_its_values_and_its_figure(clean: Applied) -> None:
         "generator": {"ai_generated"},
         "category": {"both"},
         "source": {"real", "ai_generated"},
+        "product": {"real"},
     }
 
 
@@ -60,3 +62,24 @@ def test_figures_of_a_slice_by_hand(clean: Applied) -> None:
 
 def test_small_slices_are_left_out(clean: Applied) -> None:
     assert make_slices(clean, ("source",), min_photos=13, replicates=10) == []
+
+
+def test_real_photos_are_sliced_by_how_their_files_were_made(clean: Applied) -> None:
+    table, decided = clean.table, clean.decided["balanced"]
+    phone, web = Capture(4000, 3000, 2_000_000, 92), Capture(400, 300, 9_000, 60)
+    half = np.arange(len(table)) % 2 == 0
+    captures = {str(name): phone if even else web for name, even in zip(table.photo_id, half, strict=True)}
+    lost = str(table.photo_id[np.flatnonzero(~table.fake & half)[0]])
+    del captures[lost]
+    rows = make_slices(clean, ("resolution", "compression"), 1, replicates=10, captures=captures)
+    # In the order of the bands, not of their names.
+    assert [row.name for row in rows] == [
+        *("below 500 px", "3000 px and more"),
+        *("JPEG, quality below 75", "JPEG, quality 85 to 94"),
+    ]
+    small, large = ~table.fake & ~half, ~table.fake & half & (table.photo_id != lost)
+    for row, mask in zip(rows, (small, large, small, large), strict=True):
+        assert row.label == "real"
+        assert row.photos == np.count_nonzero(mask)
+        assert row.right["balanced"].value == pytest.approx(np.mean(~decided[mask]))
+    assert make_slices(clean, ("resolution", "compression"), 1, replicates=10) == []

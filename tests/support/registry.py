@@ -21,7 +21,7 @@ from src.evaluation.figures import Block, Report, SliceSet
 from src.evaluation.lengths import Lengths
 from src.evaluation.origin import Forms
 from src.evaluation.shortcut import FactSet, ShortcutReport
-from src.evaluation.slices import SliceRow
+from src.evaluation.slices import PROXIES, SliceRow
 from src.utils.model_card import TrainingFacts
 from tests.support.tiny_model import tiny_card, write_tiny_model
 
@@ -154,7 +154,7 @@ def _rows(dataset: str, shares: dict[tuple[str, str, str], float]) -> list[Slice
         SliceRow(
             axis=axis,  # type: ignore[arg-type]
             name=name,
-            label="real" if axis == "style" else "ai_generated",
+            label="real" if axis in ("style", *PROXIES) else "ai_generated",
             photos=400,
             sources=9,
             right={policy: Figure(value=share) for policy in POLICIES},
