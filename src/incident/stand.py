@@ -210,7 +210,7 @@ class Stand:
             for each in (self.shelf.find(version), champion)
         )
         results, excused = hold(mine, theirs, read_validation(self.places.validation), self.limits)
-        promoted = promote(self.shelf, version, results, excused)
+        promoted = promote(self.shelf, version, results, excused, against=champion.version)
         if promoted:
             self.champion, self.report = model, report
         return Tried(version, promoted, results, excused)
