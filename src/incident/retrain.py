@@ -158,7 +158,7 @@ def _refit(
 ) -> tuple[Path, Path, str]:
     """Refit the head on what the service keeps of each photo; returns model, report, drift reference."""
     card, old = read_card(champion), read_head(champion)
-    chosen = latest(labels)
+    chosen = by_chance(labels)
     found = refit(known.examples(kept=True), examples_of(chosen), old, card)
     model = plan.out / MODEL
     write_candidate(champion, model, found, [each.sha256 for each in chosen])
@@ -174,16 +174,13 @@ def _refit(
     return model, write_exam(plan.out / REPORT, report), reference
 
 
-def latest(labels: Sequence[Judged], most: int = MOST_NEW) -> list[Judged]:
-    """At most `most` labels, the latest of each kind: half of them AI-generated where there are so many.
+def by_chance(labels: Sequence[Judged], most: int = MOST_NEW) -> list[Judged]:
+    """At most `most` labels, half of them AI-generated where there are so many, in the chance order of digests.
 
     Which they are does not hang on what the model said: its errors alone would turn the head round.
     """
-
-    def age(judged: Judged) -> tuple[float, str]:
-        return -max(vote.at.timestamp() for vote in judged.votes), judged.sha256
-
-    fakes, reals = (sorted((each for each in labels if each.fake == kind), key=age) for kind in (True, False))
+    ordered = sorted(labels, key=lambda each: each.sha256)
+    fakes, reals = ([each for each in ordered if each.fake == kind] for kind in (True, False))
     half = max(most - len(reals), most // 2)
     chosen = fakes[:half]
     return [*chosen, *reals[: most - len(chosen)]]

@@ -33,7 +33,7 @@ from src.incident.plan import Places, RehearsalPlan
 from src.incident.pools import Pools
 from src.incident.records import Step
 from src.incident.refit import refit
-from src.incident.retrain import examples_of, latest, write_exam
+from src.incident.retrain import by_chance, examples_of, write_exam
 from src.incident.screening import Judged, ScreeningRules, Witnesses, screen
 from src.incident.seen import Seen
 from src.incident.strict import as_strict
@@ -171,7 +171,7 @@ class Stand:
     def refit(self, labels: list[Judged]) -> tuple[Path, int, float]:
         """Fit a new head on the champion's features; returns the file, how many labels, and the seconds."""
         old, card = read_head(self.champion), read_card(self.champion)
-        chosen = latest(labels, self.plan.labels_refit)
+        chosen = by_chance(labels, self.plan.labels_refit)
         found = refit(self.reference.examples(kept=True), examples_of(chosen), old, card)
         model = self.places.live / "refit" / "model.onnx"
         write_candidate(self.champion, model, found, [each.sha256 for each in chosen])
@@ -190,7 +190,7 @@ class Stand:
         real = reference.clean.where(~reference.clean.fake)
         after = read_head(model).logit(real.embedding)
         old = before.logit(old_real.embedding)
-        policies = as_strict(card.policies, card.calibration, after, before_card, old, may_lower=False)
+        policies = as_strict(card.policies, card.calibration, after, before_card, old)
         write_card(model, card.model_copy(update={"policies": policies}))
         self.reference = reference
         self.known, self.fresh = _judges(model, self.pools, self.places)

@@ -20,7 +20,6 @@ def as_strict(
     before: Floats,
     *,
     loss: float = 0.0,
-    may_lower: bool = True,
 ) -> dict[str, Policy]:
     """Policies whose thresholds accuse as many known real photos as the old model's do, and no more.
 
@@ -34,7 +33,6 @@ def as_strict(
         before_card: Of the old model; a policy that it lacks stays as it is.
         before: The old one's logits of the same photos, or of photos like them.
         loss: What specificity may lose.
-        may_lower: Also move thresholds down; False where they were fitted for this very network.
     """
     new = np.sort(np.asarray(calibration.probability(after)))
     old = np.asarray(before_card.calibration.probability(before))
@@ -45,13 +43,12 @@ def as_strict(
             policy,
             new,
             float((old < before_card.policies[name].threshold).mean()) - loss,
-            may_lower=may_lower,
         )
         for name, policy in policies.items()
     }
 
 
-def _held(policy: Policy, probability: Floats, wanted: float, *, may_lower: bool) -> Policy:
+def _held(policy: Policy, probability: Floats, wanted: float) -> Policy:
     """The policy with the lowest threshold that leaves this share of real photos below it."""
     least = int(np.ceil(wanted * len(probability) - 1e-9))
     if least <= 0:
@@ -60,8 +57,6 @@ def _held(policy: Policy, probability: Floats, wanted: float, *, may_lower: bool
     following = float(probability[least]) if least < len(probability) else highest
     # Between two photos, so that a probability which moves by a rounding error keeps its label.
     threshold = max((highest + following) / 2, min(1.0, highest + 1e-6))
-    if not may_lower:
-        threshold = max(threshold, policy.threshold)
     return policy.model_copy(
         update={
             "threshold": threshold,

@@ -14,7 +14,7 @@ from src.evaluation.card import read_card
 from src.evaluation.gates import GateLimits
 from src.evaluation.promotion import hold
 from src.incident.full import FullPlan, claim_splits, feedback_record, grow
-from src.incident.retrain import latest, retrain
+from src.incident.retrain import by_chance, retrain
 from src.incident.retrain_plan import RetrainPlan
 from src.incident.screening import Judged, ScreeningRules, Vote
 from src.inference.detector import Detector
@@ -196,15 +196,13 @@ def judged(number: int, *, fake: bool) -> Judged:
 
 
 @pytest.mark.parametrize(("fakes", "reals"), [(8, 8), (3, 13), (13, 3), (2, 1)])
-def test_the_latest_labels_are_taken_half_of_each_kind_where_there_are_so_many(fakes, reals):
+def test_labels_are_taken_by_chance_half_of_each_kind_where_there_are_so_many(fakes, reals):
     labels = [judged(number, fake=number < fakes) for number in range(fakes + reals)]
-    chosen = latest(labels, 10)
+    chosen = by_chance(labels, 10)
     taken = sum(each.fake for each in chosen)
     assert len(chosen) == min(10, fakes + reals)
     assert taken == min(fakes, max(5, 10 - reals))
-    assert {each.prediction_id for each in chosen if each.fake} == {
-        str(number) for number in range(fakes - taken, fakes)
-    }
+    assert [each.sha256 for each in chosen] == [each.sha256 for each in by_chance(labels[::-1], 10)]
 
 
 def test_without_a_champion_there_is_nothing_to_improve(plan, tmp_path):

@@ -36,13 +36,6 @@ def test_a_share_may_be_lost_when_that_is_allowed():
     assert lost == pytest.approx(0.02, abs=1e-9)
 
 
-def test_fitted_thresholds_are_only_raised_where_they_may_not_be_lowered():
-    careful = as_strict(CARD.policies, CARD.calibration, BEFORE - 1.0, CARD, BEFORE, may_lower=False)
-    assert careful == CARD.policies
-    bold = as_strict(CARD.policies, CARD.calibration, BEFORE + 1.0, CARD, BEFORE, may_lower=False)
-    assert bold == held(BEFORE + 1.0)
-
-
 def test_the_threshold_stays_within_its_review_band():
     for shift in (3.0, -3.0):
         for policy in held(BEFORE + shift).values():
