@@ -21,7 +21,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY src ./src
 COPY configs ./configs
 # Near duplicates stay on one side of the splits: without the ties these would not be the released ones.
-COPY data/manifest.csv data/ties.csv ./data/
+COPY data/manifest.csv data/ties.csv data/files.csv ./data/
 COPY models ./models
 RUN mkdir -p data/raw data/processed outputs reports var \
     && chown -R 10001:10001 data outputs reports var \

@@ -175,7 +175,7 @@ def _refit(
 
 
 def by_chance(labels: Sequence[Judged], most: int = MOST_NEW) -> list[Judged]:
-    """At most `most` labels, half of them AI-generated where there are so many, in the chance order of digests.
+    """At most `most` labels in the chance order of digests, half of them AI-generated where they are so many.
 
     Which they are does not hang on what the model said: its errors alone would turn the head round.
     """
