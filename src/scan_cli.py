@@ -81,9 +81,7 @@ def scan(
             from src.scan.run import Order
             from src.scan.run import scan as run
         except ImportError as error:
-            raise ConfigError(
-                "scanning needs the extra: pip install '.[scan]'"
-            ) from error
+            raise ConfigError("scanning needs the extra: pip install '.[scan]'") from error
         order = Order(
             source=source,
             dest=out,
