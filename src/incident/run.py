@@ -20,6 +20,7 @@ from src.incident.postmortem import bars, render
 from src.incident.procedural import FAMILY, draw_world, validate_world
 from src.incident.records import Run
 from src.incident.rehearsal import Rehearsal
+from src.incident.servers import ended_by_sigterm
 from src.utils.errors import DetectorError
 from src.utils.logging import configure_logging
 
@@ -67,7 +68,8 @@ def rehearse(
         read_manifest(manifest), read_splits(splits), plan.family, limit=plan.limit, seed=plan.seed
     )
     places.work.mkdir(parents=True, exist_ok=True)
-    run = Rehearsal(plan, places, pools, bench).run()
+    with ended_by_sigterm():
+        run = Rehearsal(plan, places, pools, bench).run()
     name = f"{run.started:%Y-%m-%d}-{plan.family}"
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import httpx
 import pytest
 import yaml
@@ -15,6 +19,28 @@ def test_a_service_that_cannot_start_tells_its_log(tmp_path):
     settings = {"DETECTOR_KEYS_FILE": str(tmp_path / "gone.json"), "DETECTOR_LOG_LEVEL": "critical"}
     with pytest.raises(ConfigError, match="does not start: "), service(tmp_path, settings):
         pass
+
+
+def test_a_terminated_rehearsal_leaves_no_server_running(tmp_path):
+    program = """
+import sys, time
+from pathlib import Path
+from src.incident.servers import _running, ended_by_sigterm, free_port
+port = free_port()
+command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+with ended_by_sigterm(), _running(command, f"http://127.0.0.1:{port}/", Path(sys.argv[1])):
+    print(port, flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        port = process.stdout.readline().strip()
+        url = f"http://127.0.0.1:{port}/"
+        assert httpx.get(url, trust_env=False, timeout=30).is_success
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url, trust_env=False)
 
 
 @pytest.mark.slow
